@@ -1,0 +1,258 @@
+#include "policies/safety/governor.hpp"
+
+#include "policies/number_text.hpp"
+#include "policies/safety/governor_turn.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace homeostat {
+
+namespace {
+
+// Refusals beyond this are counted and summed up in the next record: a flood of proposals must not become a flood of fsyncs.
+constexpr double recorded_refusals_per_second = 20;
+// An actuator that fails this often in a minute is given up on, although every failure could be undone.
+constexpr std::uint32_t actuator_failure_limit = 3;
+
+rate_window per_minute(std::uint32_t count) { return {.count = count, .span = 60s, .accepted = {}}; }
+
+} // namespace
+
+governor_state fresh_state(const governor_config& config, instant now) {
+  governor_state s;
+  s.generation = s.last_generation = 1;
+  s.revision = 1;
+  s.live = s.base = initial_values(config.knobs);
+  s.baseline = tested_baseline{.name = "default", .revision = 1, .values = s.base};
+  s.updates = rate_window_of(config.limits.max_updates_per_second);
+  s.probes = rate_window_of(std::max(1e-6, config.limits.max_updates_per_second * config.limits.probe_share));
+  s.movement.resize(config.knobs.size());
+  s.rollbacks = {.count = config.rollback.max_rollbacks_per_hour, .span = 3600s, .accepted = {}};
+  s.hostile = per_minute(config.safe_mode.repeated_violation_limit);
+  s.cumulative = per_minute(config.safe_mode.repeated_cumulative_limit);
+  s.actuator_failures = per_minute(actuator_failure_limit);
+  s.recorded_refusals = rate_window_of(recorded_refusals_per_second);
+  s.last_window = now;
+  s.last_now = now;
+  return s;
+}
+
+governor_step decide(const governor_config& config, governor_state state, const governor_input& input, instant now) {
+  governor_turn turn(config, std::move(state), now);
+  std::visit([&](const auto& value) { turn.on(value); }, input);
+  return std::move(turn).finish();
+}
+
+governor_turn::governor_turn(const governor_config& config, governor_state state, instant now)
+    : config_(config), state_(std::move(state)), now_(std::max(now, state_.last_now)) {
+  state_.last_now = now_;
+}
+
+audit_record& governor_turn::record(audit_kind kind) {
+  audit_record& r = effects_.records.emplace_back();
+  r.time = now_;
+  r.kind = kind;
+  r.generation = state_.generation;
+  r.revision = state_.revision;
+  r.actor = "homeostat";
+  r.source = "governor";
+  return r;
+}
+
+// ---- safe mode -----------------------------------------------------------------------------------------------------------
+
+void governor_turn::freeze(safe_mode_reason reason, std::optional<instant> until, std::string text) {
+  if (!enter(state_.safe_mode, reason, now_, until, state_.last_objective)) return;
+  audit_record& r = record(audit_kind::safe_mode_entered);
+  r.classification = change_class::rollback;
+  r.source = name_of(reason);
+  r.text = std::move(text);
+  effects_.persist = true;
+  announce_live();
+}
+
+void governor_turn::thaw(safe_mode_reason reason, safe_mode_exit exit) {
+  if (!leave(state_.safe_mode, reason)) return;
+  audit_record& r = record(audit_kind::safe_mode_left);
+  r.source = name_of(reason);
+  r.text = name_of(exit);
+  effects_.persist = true;
+  // Judge what comes after by what comes after: the run of regressions that froze the loop is history.
+  if (reason == safe_mode_reason::objective_regression) {
+    restart_comparison(state_.regression);
+    state_.regression.since_improvement = 0;
+  }
+  announce_live();
+}
+
+void governor_turn::expire_timers() {
+  for (const auto& hold : auto(state_.safe_mode.holds))
+    if (hold && hold->until && now_ >= *hold->until) thaw(hold->reason, safe_mode_exit::cooldown);
+  if (config_.watch_telemetry && state_.last_window && now_ - *state_.last_window > config_.safe_mode.telemetry_timeout &&
+      !holds(state_.safe_mode, safe_mode_reason::telemetry_lost))
+    freeze(safe_mode_reason::telemetry_lost, std::nullopt,
+           "no valid telemetry for " + number_text(seconds_of(now_ - *state_.last_window)) + " s");
+}
+
+// ---- telemetry -----------------------------------------------------------------------------------------------------------
+
+void governor_turn::on(const objective_window& w) {
+  if (w.generation != state_.generation || state_.pending) return; // I6; the sensor filters these already
+  state_.last_window = now_;
+  state_.last_objective = w.mean;
+  thaw(safe_mode_reason::telemetry_lost, safe_mode_exit::cause_gone);
+  if (is_frozen(state_.safe_mode)) {
+    const safe_mode_state before = state_.safe_mode;
+    if (!watch_recovery(state_.safe_mode, w.mean, config_.safe_mode)) return;
+    state_.safe_mode.holds = before.holds; // thaw() ends them one by one, each with its record
+    for (const auto& hold : before.holds)
+      if (hold && ends_by_recovery(hold->reason)) thaw(hold->reason, safe_mode_exit::objective_recovery);
+    return;
+  }
+  judge_regression(w);
+}
+
+void governor_turn::judge_regression(const objective_window& w) {
+  regression_state& r = state_.regression;
+  const std::uint32_t before = r.since_improvement;
+  observe(r, w.mean);
+  if (w.constraint_margin && *w.constraint_margin < 0) count_regression(r);
+  // Enough windows at this base point to say so: judging waits for no further move, or a bad last move would stay unseen.
+  constexpr std::uint32_t judge_after = 4;
+  if (!state_.base_judged && r.current.windows >= judge_after && r.reference) {
+    const objective_stats present = r.current;
+    const comparison result = close_base_point(r, config_.regression);
+    state_.base_judged = result != comparison::unknown;
+    if (state_.base_judged) r.current = present, r.reference = present; // goes on collecting
+  }
+  if (r.since_improvement > before) roll_back_for_regression();
+}
+
+void governor_turn::roll_back_for_regression() {
+  const regression_state& r = state_.regression;
+  const std::string seen = number_text(r.consecutive) + " regressions in a row, " + number_text(r.since_improvement) +
+                           " since the last improvement";
+  if (r.since_improvement >= config_.limits.regression_count_limit) {
+    request_restore(wanted_restore::baseline, "homeostat", seen);
+    freeze(safe_mode_reason::objective_regression, now_ + config_.safe_mode.cooldown, seen);
+  } else if (config_.rollback.on_regression && r.consecutive >= config_.rollback.max_consecutive_regressions) {
+    request_restore(wanted_restore::baseline, "homeostat", seen);
+  }
+}
+
+// ---- people and supervisors ----------------------------------------------------------------------------------------------
+
+void governor_turn::on(const operator_command& c) {
+  const auto answer = [&](bool ok, std::string text) { effects_.command = command_result{ok, std::move(text)}; };
+  const auto note = [&](std::string text) {
+    audit_record& r = record(audit_kind::operator_command);
+    r.classification = change_class::operator_change;
+    r.actor = c.actor;
+    r.source = "operator";
+    r.text = std::move(text) + (c.text.empty() ? "" : ": " + c.text);
+    effects_.persist = true;
+  };
+  switch (c.action) {
+  case operator_action::pause:
+    note("pause");
+    freeze(safe_mode_reason::manual, std::nullopt, "paused by " + c.actor);
+    return answer(true, "paused: nothing but rollback and people change this loop now");
+  case operator_action::resume:
+    note("resume");
+    thaw(safe_mode_reason::manual, safe_mode_exit::operator_reset);
+    if (is_frozen(state_.safe_mode)) return answer(false, "still in safe mode: " + reasons_of(state_.safe_mode) + "; see safe-mode reset");
+    return answer(true, "running");
+  case operator_action::reset_safe_mode:
+    note("safe-mode reset");
+    for (const auto& hold : auto(state_.safe_mode.holds))
+      if (hold) thaw(hold->reason, safe_mode_exit::operator_reset);
+    state_.regression.since_improvement = 0;
+    state_.last_window = now_;
+    return answer(true, "safe mode left");
+  case operator_action::rollback:
+    if (!state_.baseline) return answer(false, "NoBaseline: there is nothing to roll back to");
+    note("rollback to baseline " + state_.baseline->name);
+    request_restore(wanted_restore::baseline, c.actor, c.text.empty() ? "operator rollback" : c.text);
+    return answer(true, "rolling back to baseline " + state_.baseline->name);
+  case operator_action::set_baseline:
+    if (is_frozen(state_.safe_mode) || state_.regression.consecutive > 0 || state_.pending)
+      return answer(false, "a baseline is set from a healthy, resting loop: no safe mode, no change in flight, no regression");
+    state_.baseline = tested_baseline{.name = c.text.empty() ? "operator" : c.text, .revision = state_.revision, .values = state_.base};
+    {
+      audit_record& r = record(audit_kind::baseline_set);
+      r.actor = c.actor;
+      r.classification = change_class::operator_change;
+      r.after = state_.base;
+      r.text = state_.baseline->name;
+    }
+    effects_.persist = true;
+    return answer(true, "baseline " + state_.baseline->name + " is revision " + std::to_string(state_.revision));
+  case operator_action::set_values: {
+    if (state_.pending) return answer(false, "a change is in flight; try again");
+    if (state_.stopping) return answer(false, "the loop is stopping");
+    if (auto v = review_values(c.values)) {
+      const bool overridable = v->code == violation_code::out_of_bounds && c.override_bounds;
+      if (!overridable) return answer(false, describe(*v));
+    }
+    pending_change change;
+    change.origin = change_origin::operator_change;
+    change.wanted = c.values;
+    change.actor = c.actor;
+    change.reason = c.text;
+    begin_change(std::move(change), change_class::operator_change, "operator",
+                 c.override_bounds ? "bounds overridden by a person: " + c.text : c.text);
+    return answer(true, "applying");
+  }
+  }
+}
+
+void governor_turn::on(const give_up& g) {
+  request_restore(wanted_restore::base_point, "homeostat", g.text);
+  freeze(safe_mode_reason::restart_intensity, std::nullopt, g.text);
+}
+
+void governor_turn::on(const stop_request& s) {
+  state_.stopping = true;
+  if (s.revert && state_.baseline) request_restore(wanted_restore::baseline, "homeostat", "shutdown, on_exit: revert");
+  else if (state_.live != state_.base) request_restore(wanted_restore::base_point, "homeostat", "shutdown");
+}
+
+// ---- the end of every turn -----------------------------------------------------------------------------------------------
+
+void governor_turn::announce_live() {
+  effects_.live = live_configuration{.generation = state_.generation,
+                                     .revision = state_.revision,
+                                     .applied_at = now_,
+                                     .values = state_.live,
+                                     .base = state_.base,
+                                     .frozen = is_frozen(state_.safe_mode)};
+}
+
+std::optional<instant> governor_turn::next_look() const {
+  std::optional<instant> look;
+  const auto consider = [&](instant at) { look = look ? std::min(*look, at) : at; };
+  for (const auto& hold : state_.safe_mode.holds)
+    if (hold && hold->until) consider(*hold->until);
+  if (config_.watch_telemetry && state_.last_window && !holds(state_.safe_mode, safe_mode_reason::telemetry_lost))
+    consider(*state_.last_window + config_.safe_mode.telemetry_timeout + 1us);
+  return look;
+}
+
+governor_step governor_turn::finish() && {
+  expire_timers();
+  begin_restore_if_due();
+  effects_.look_again = next_look();
+  const bool at_rest = !state_.pending && state_.restore == wanted_restore::none;
+  // A loop whose audit or actuator is gone cannot be put in order by waiting: it stops as it is, and the audit says so.
+  const bool stuck = !state_.pending && (holds(state_.safe_mode, safe_mode_reason::audit_unavailable) ||
+                                         holds(state_.safe_mode, safe_mode_reason::actuator_failing));
+  effects_.stopped = state_.stopping && (at_rest || stuck);
+  if (effects_.stopped) {
+    record(audit_kind::stopped).after = state_.live;
+    effects_.persist = true;
+  }
+  return {.state = std::move(state_), .effects = std::move(effects_)};
+}
+
+} // namespace homeostat

@@ -1,0 +1,220 @@
+// One change from intent to commit, and back when it does not come into force.
+#include "policies/safety/governor_turn.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace homeostat {
+
+namespace {
+
+// Read-back may be rounded by the plant (a float, a unit conversion): this much of the range is still the same value.
+constexpr double read_back_tolerance = 1e-4;
+
+} // namespace
+
+std::vector<double> governor_turn::displacements(const knob_values& from, const knob_values& to) const {
+  std::vector<double> moves(config_.knobs.size());
+  for (std::size_t i = 0; i < moves.size(); ++i) moves[i] = displacement(config_.knobs[i], from[i], to[i]);
+  return moves;
+}
+
+bool governor_turn::is_as_wanted(const knob_values& read_back, const knob_values& wanted) const {
+  if (read_back.size() != wanted.size()) return false;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const knob_spec& knob = config_.knobs[i];
+    const double tolerance = knob.type == knob_type::continuous ? read_back_tolerance * (knob.max - knob.min) : 0;
+    // Written so that NaN is never "as wanted".
+    if (!(std::abs(read_back[i] - wanted[i]) <= tolerance)) return false;
+  }
+  return true;
+}
+
+void governor_turn::begin_change(pending_change change, change_class classification, std::string source,
+                                 std::string evidence) {
+  change.ticket = ++state_.last_ticket;
+  change.generation = ++state_.last_generation;
+  change.phase = change_phase::awaiting_audit;
+  audit_record& r = record(audit_kind::intent);
+  r.generation = change.generation;
+  r.change = change.kind;
+  r.classification = classification;
+  r.source = std::move(source);
+  r.actor = change.actor;
+  r.evidence = std::move(evidence);
+  r.before = state_.live;
+  r.after = change.wanted;
+  r.text = change.reason;
+  effects_.durable_ticket = change.ticket;
+  effects_.persist = true;
+  state_.pending = std::move(change);
+}
+
+void governor_turn::on(const audit_answer& a) {
+  if (!state_.pending || state_.pending->ticket != a.ticket || state_.pending->phase != change_phase::awaiting_audit) return;
+  pending_change& change = *state_.pending;
+  if (a.status == audit_status::durable) {
+    // Safe mode may have come while the record was being written (I4).
+    if (change.origin == change_origin::proposal && (is_frozen(state_.safe_mode) || state_.stopping))
+      return abort(violation{.code = violation_code::in_safe_mode, .knob = {}, .value = 0, .limit = 0, .retry_at = {}}, "frozen before it was applied");
+    change.phase = change_phase::awaiting_actuation;
+    effects_.apply = actuation{.ticket = change.ticket, .generation = change.generation, .values = change.wanted};
+    return;
+  }
+  const change_origin origin = change.origin;
+  if (origin == change_origin::proposal)
+    effects_.verdict = proposal_verdict{
+        .proposal_id = change.proposal_id,
+        .accepted = std::nullopt,
+        .refused = violation{.code = violation_code::audit_queue_full, .knob = {}, .value = 0, .limit = 0, .retry_at = {}}};
+  // What could not be recorded is not applied; a return to safer values stays wanted until the audit takes it.
+  if (origin == change_origin::rollback) state_.restore = wanted_restore::baseline;
+  if (origin == change_origin::retreat || origin == change_origin::undo)
+    state_.restore = std::max(state_.restore, wanted_restore::base_point);
+  state_.restore_actor = change.actor;
+  state_.restore_reason = change.reason;
+  state_.pending.reset();
+  effects_.persist = true;
+  const bool retry_needs_time = state_.restore != wanted_restore::none;
+  if (a.status == audit_status::failed || retry_needs_time)
+    freeze(safe_mode_reason::audit_unavailable, now_ + config_.safe_mode.cooldown, a.text);
+}
+
+void governor_turn::on(const actuation_answer& a) {
+  if (!state_.pending || state_.pending->ticket != a.ticket || state_.pending->phase != change_phase::awaiting_actuation)
+    return;
+  if (a.ok && is_as_wanted(a.read_back, state_.pending->wanted)) return commit(a.read_back, a.text);
+  std::string text = a.ok ? "the values read back are not those asked for" : a.text;
+  violation v{.code = violation_code::actuator_failed, .knob = {}, .value = 0, .limit = 0, .retry_at = {}};
+  if (a.ok)
+    for (std::size_t i = 0; i < std::min(a.read_back.size(), config_.knobs.size()); ++i)
+      if (a.read_back[i] != state_.pending->wanted[i]) {
+        v.knob = config_.knobs[i].name, v.value = a.read_back[i], v.limit = state_.pending->wanted[i];
+        break;
+      }
+  const bool was_undo = state_.pending->origin == change_origin::undo;
+  state_.live_known = false;
+  abort(v, std::move(text));
+  accept(state_.actuator_failures, now_);
+  if (was_undo || events_in(state_.actuator_failures, now_) >= state_.actuator_failures.count)
+    freeze(safe_mode_reason::actuator_failing, now_ + config_.safe_mode.cooldown, describe(v));
+}
+
+void governor_turn::commit(const knob_values& in_force, std::string text) {
+  const pending_change change = std::move(*state_.pending);
+  state_.pending.reset();
+  const bool moves_base =
+      !is_probe(change.kind) && (change.origin == change_origin::proposal || change.origin == change_origin::operator_change ||
+                                change.origin == change_origin::rollback);
+  audit_record& r = record(audit_kind::committed);
+  r.generation = change.generation;
+  r.change = change.kind;
+  r.classification = class_of(change.origin);
+  r.actor = change.actor;
+  r.before = state_.live;
+  r.after = in_force;
+  r.text = std::move(text);
+  state_.generation = change.generation;
+  state_.live = in_force;
+  state_.live_known = true;
+  state_.last_change = now_;
+  if (change.origin == change_origin::proposal) {
+    accept(state_.updates, now_);
+    if (is_probe(change.kind)) accept(state_.probes, now_);
+  }
+  if (moves_base) {
+    if (state_.base != in_force) {
+      record_move(state_.movement, displacements(state_.base, in_force), config_.limits, now_);
+      if (change.origin == change_origin::proposal) {
+        const std::uint32_t before = state_.regression.since_improvement;
+        if (!state_.base_judged) close_base_point(state_.regression, config_.regression);
+        else state_.regression.reference = state_.regression.current, state_.regression.current = {};
+        if (state_.regression.since_improvement > before) roll_back_for_regression();
+      } else {
+        restart_comparison(state_.regression);
+      }
+      state_.base_judged = false;
+    }
+    state_.base = in_force;
+    r.revision = ++state_.revision;
+  }
+  if (change.origin == change_origin::rollback) {
+    state_.stable_until = now_ + config_.rollback.min_stable_time;
+    if (change.actor == "homeostat" && !state_.stopping) {
+      accept(state_.rollbacks, now_);
+      // The circuit breaker opens with the last rollback of the hour, not after it: a loop with none left must not move.
+      if (auto free_at = next_allowed(state_.rollbacks, now_))
+        freeze(safe_mode_reason::objective_regression, std::max(*free_at, now_ + config_.safe_mode.cooldown),
+               "all rollbacks of this hour are used");
+    }
+  }
+  effects_.persist = true;
+  announce_live();
+  if (change.origin == change_origin::proposal)
+    effects_.verdict = proposal_verdict{.proposal_id = change.proposal_id,
+                                        .accepted = receipt{.generation = state_.generation,
+                                                            .revision = state_.revision,
+                                                            .applied_at = now_,
+                                                            .values = state_.live},
+                                        .refused = std::nullopt};
+}
+
+void governor_turn::abort(const violation& v, std::string text) {
+  const pending_change change = std::move(*state_.pending);
+  state_.pending.reset();
+  audit_record& r = record(audit_kind::aborted);
+  r.generation = change.generation;
+  r.change = change.kind;
+  r.classification = class_of(change.origin);
+  r.actor = change.actor;
+  r.before = state_.live;
+  r.after = change.wanted;
+  r.reason = v;
+  r.text = std::move(text);
+  effects_.persist = true;
+  if (change.origin == change_origin::proposal)
+    effects_.verdict = proposal_verdict{.proposal_id = change.proposal_id, .accepted = std::nullopt, .refused = v};
+  if (change.origin == change_origin::rollback)
+    request_restore(wanted_restore::baseline, change.actor, change.reason);
+}
+
+void governor_turn::request_restore(wanted_restore restore, std::string actor, std::string reason) {
+  if (restore < state_.restore) return;
+  state_.restore = restore;
+  state_.restore_actor = std::move(actor);
+  state_.restore_reason = std::move(reason);
+}
+
+void governor_turn::begin_restore_if_due() {
+  if (state_.pending) return;
+  const bool audit_gone = holds(state_.safe_mode, safe_mode_reason::audit_unavailable);
+  const bool actuator_gone = holds(state_.safe_mode, safe_mode_reason::actuator_failing);
+  if (audit_gone || actuator_gone) return; // tried again when their cooldown ends
+  pending_change change;
+  change.actor = state_.restore_actor.empty() ? "homeostat" : state_.restore_actor;
+  change.reason = state_.restore_reason;
+  const wanted_restore restore = std::exchange(state_.restore, wanted_restore::none);
+  if (restore == wanted_restore::baseline && state_.baseline) {
+    if (state_.live_known && state_.live == state_.baseline->values && state_.base == state_.baseline->values) return;
+    change.origin = change_origin::rollback;
+    change.wanted = state_.baseline->values;
+  } else if (!state_.live_known) {
+    change.origin = change_origin::undo;
+    change.actor = "homeostat";
+    change.reason = "return to the last values known to be in force";
+    change.wanted = state_.base;
+  } else if (state_.live != state_.base && (restore == wanted_restore::base_point || is_frozen(state_.safe_mode) || state_.stopping)) {
+    change.origin = change_origin::retreat;
+    change.wanted = state_.base;
+    if (change.reason.empty()) change.reason = "frozen while probing";
+  } else {
+    return;
+  }
+  const std::string source(name_of(change.origin));
+  begin_change(std::move(change), change_class::rollback, source, state_.restore_reason);
+  state_.restore_actor.clear();
+  state_.restore_reason.clear();
+}
+
+} // namespace homeostat

@@ -1,0 +1,135 @@
+// May this proposal pass? Every guard, in the order in which a refusal says most.
+#include "policies/safety/governor_turn.hpp"
+
+#include <cmath>
+#include <utility>
+
+namespace homeostat {
+
+std::optional<violation> governor_turn::review(const proposal& p) const {
+  if (auto v = review_standing(p)) return v;
+  if (auto v = review_values(p.values)) return v;
+  if (auto v = review_pace(p)) return v;
+  return review_distance(p);
+}
+
+std::optional<violation> governor_turn::review_standing(const proposal& p) const {
+  const auto refusal = [](violation_code code, std::uint64_t value, std::uint64_t limit) {
+    return violation{.code = code, .knob = {}, .value = static_cast<double>(value), .limit = static_cast<double>(limit), .retry_at = {}};
+  };
+  if (p.epoch < config_.epoch) return refusal(violation_code::stale_epoch, p.epoch, config_.epoch);
+  if (!p.approved) return refusal(violation_code::not_approved, 0, 0);
+  if (is_frozen(state_.safe_mode) || state_.stopping || !state_.live_known) {
+    violation v = refusal(violation_code::in_safe_mode, 0, 0);
+    for (const auto& hold : state_.safe_mode.holds)
+      if (hold && hold->until && (!v.retry_at || *hold->until > *v.retry_at)) v.retry_at = hold->until;
+    return v;
+  }
+  if (!state_.baseline) return refusal(violation_code::no_baseline, 0, 0);
+  if (p.base_revision != state_.revision) return refusal(violation_code::stale_revision, p.base_revision, state_.revision);
+  if (p.base_generation != state_.generation)
+    return refusal(violation_code::stale_generation, p.base_generation, state_.generation);
+  return std::nullopt;
+}
+
+std::optional<violation> governor_turn::review_values(const knob_values& values) const {
+  const std::size_t n = config_.knobs.size();
+  if (values.size() != n)
+    return violation{.code = violation_code::unknown_knob, .knob = {}, .value = static_cast<double>(values.size()),
+                     .limit = static_cast<double>(n), .retry_at = {}};
+  for (std::size_t i = 0; i < n; ++i)
+    if (!std::isfinite(values[i]))
+      return violation{.code = violation_code::non_finite, .knob = config_.knobs[i].name, .value = values[i], .limit = 0, .retry_at = {}};
+  for (std::size_t i = 0; i < n; ++i) {
+    const knob_spec& knob = config_.knobs[i];
+    if (is_admissible(knob, values[i])) continue;
+    const double nearest = values[i] < knob.min   ? knob.min
+                           : values[i] > knob.max ? knob.max
+                                                  : value_at(knob, position_of(knob, values[i]));
+    return violation{.code = violation_code::out_of_bounds, .knob = knob.name, .value = values[i], .limit = nearest, .retry_at = {}};
+  }
+  return std::nullopt;
+}
+
+std::optional<violation> governor_turn::review_pace(const proposal& p) const {
+  if (state_.pending)
+    return violation{.code = violation_code::rate_limit_exceeded, .knob = {}, .value = 2, .limit = 1, .retry_at = {}};
+  if (state_.stable_until && now_ < *state_.stable_until)
+    return violation{.code = violation_code::cooldown_active, .knob = {}, .value = seconds_of(*state_.stable_until - now_),
+                     .limit = 0, .retry_at = state_.stable_until};
+  std::optional<instant> retry_at = next_allowed(state_.updates, now_);
+  if (is_probe(p.kind))
+    if (auto probe_at = next_allowed(state_.probes, now_); probe_at && (!retry_at || *probe_at > *retry_at)) retry_at = probe_at;
+  if (state_.last_change && now_ - *state_.last_change < config_.limits.min_interval) {
+    const instant interval_over = *state_.last_change + config_.limits.min_interval;
+    if (!retry_at || interval_over > *retry_at) retry_at = interval_over;
+  }
+  if (!retry_at) return std::nullopt;
+  return violation{.code = violation_code::rate_limit_exceeded,
+                   .knob = {},
+                   .value = static_cast<double>(events_in(state_.updates, now_) + 1),
+                   .limit = static_cast<double>(state_.updates.count),
+                   .retry_at = retry_at};
+}
+
+std::optional<violation> governor_turn::review_distance(const proposal& p) const {
+  std::vector<double> moves = displacements(state_.base, p.values);
+  for (std::size_t i = 0; i < moves.size(); ++i) {
+    const knob_spec& knob = config_.knobs[i];
+    const double limit = step_limit_of(knob, state_.base[i], p.values[i], config_.limits.max_delta_per_step);
+    if (exceeds(std::abs(moves[i]), limit))
+      return violation{.code = violation_code::delta_too_large, .knob = knob.name, .value = std::abs(moves[i]), .limit = limit, .retry_at = {}};
+  }
+  if (is_probe(p.kind)) return std::nullopt;
+  for (std::size_t i = 0; i < moves.size(); ++i) {
+    const knob_spec& knob = config_.knobs[i];
+    if (!is_ordered(knob)) continue;
+    const double before = std::abs(displacement(knob, state_.baseline->values[i], state_.base[i]));
+    const double after = std::abs(displacement(knob, state_.baseline->values[i], p.values[i]));
+    if (after > before && exceeds(after, config_.limits.max_baseline_distance))
+      return violation{.code = violation_code::baseline_distance, .knob = knob.name, .value = after,
+                       .limit = config_.limits.max_baseline_distance, .retry_at = {}};
+  }
+  return judge_move(config_.knobs, state_.movement, moves, config_.limits, now_);
+}
+
+void governor_turn::refuse(const proposal& p, const violation& v) {
+  effects_.verdict = proposal_verdict{.proposal_id = p.id, .accepted = std::nullopt, .refused = v};
+  if (!next_allowed(state_.recorded_refusals, now_)) {
+    accept(state_.recorded_refusals, now_);
+    audit_record& r = record(audit_kind::rejected);
+    r.change = p.kind;
+    r.classification = p.classification;
+    r.source = p.source;
+    r.evidence = p.evidence;
+    r.before = state_.live;
+    r.after = p.values;
+    r.reason = v;
+    if (state_.unrecorded_refusals > 0)
+      r.text = "and " + std::to_string(std::exchange(state_.unrecorded_refusals, 0)) + " refusals before it, not recorded one by one";
+  } else {
+    ++state_.unrecorded_refusals;
+  }
+  if (v.code == violation_code::direction_flip)
+    freeze(safe_mode_reason::thrashing, now_ + config_.limits.cooldown_after_flip, describe(v));
+  const auto count = [&](rate_window& window, safe_mode_reason reason) {
+    accept(window, now_);
+    if (events_in(window, now_) >= window.count) freeze(reason, now_ + config_.safe_mode.cooldown, describe(v));
+  };
+  if (is_hostile(v.code)) count(state_.hostile, safe_mode_reason::repeated_violations);
+  if (v.code == violation_code::cumulative_delta) count(state_.cumulative, safe_mode_reason::cumulative_budget);
+}
+
+void governor_turn::on(const proposal& p) {
+  if (p.kind == proposal_kind::no_change) return;
+  if (auto v = review(p)) return refuse(p, *v);
+  pending_change change;
+  change.origin = change_origin::proposal;
+  change.kind = p.kind;
+  change.proposal_id = p.id;
+  change.wanted = p.values;
+  change.actor = "homeostat";
+  begin_change(std::move(change), p.classification, p.source, p.evidence);
+}
+
+} // namespace homeostat

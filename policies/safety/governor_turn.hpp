@@ -1,0 +1,87 @@
+#pragma once
+
+#include "policies/safety/governor.hpp"
+
+#include <string_view>
+
+namespace homeostat {
+
+/// One call of `decide` or `recover`: the state being worked on and the effects collected so far. Internal to the governor.
+class governor_turn {
+public:
+  governor_turn(const governor_config& config, governor_state state, instant now);
+
+  void on(const proposal& p);
+  void on(const audit_answer& a);
+  void on(const actuation_answer& a);
+  void on(const objective_window& w);
+  void on(const operator_command& c);
+  void on(const give_up& g);
+  void on(const stop_request& s);
+  void on(const tick&) {}
+
+  void on_recovered_state(const std::optional<knob_values>& actual);
+  void on_first_start(const std::optional<knob_values>& actual);
+
+  /// Timers, pending restores and the next look: the same after every input.
+  [[nodiscard]] governor_step finish() &&;
+
+private:
+  // governor_review.cpp: may this proposal pass?
+  [[nodiscard]] std::optional<violation> review(const proposal& p) const;
+  [[nodiscard]] std::optional<violation> review_standing(const proposal& p) const;
+  [[nodiscard]] std::optional<violation> review_pace(const proposal& p) const;
+  [[nodiscard]] std::optional<violation> review_values(const knob_values& values) const;
+  [[nodiscard]] std::optional<violation> review_distance(const proposal& p) const;
+  void refuse(const proposal& p, const violation& v);
+
+  // governor_change.cpp: one change from intent to commit, and back
+  void begin_change(pending_change change, change_class classification, std::string source, std::string evidence);
+  void commit(const knob_values& in_force, std::string text);
+  void abort(const violation& v, std::string text);
+  void begin_restore_if_due();
+  void request_restore(wanted_restore restore, std::string actor, std::string reason);
+  void adopt_drift(const knob_values& actual);
+  [[nodiscard]] bool is_as_wanted(const knob_values& read_back, const knob_values& wanted) const;
+  [[nodiscard]] std::vector<double> displacements(const knob_values& from, const knob_values& to) const;
+
+  // governor.cpp
+  void freeze(safe_mode_reason reason, std::optional<instant> until, std::string text);
+  void thaw(safe_mode_reason reason, safe_mode_exit exit);
+  void expire_timers();
+  void judge_regression(const objective_window& w);
+  void roll_back_for_regression();
+  void announce_live();
+  audit_record& record(audit_kind kind);
+  [[nodiscard]] std::optional<instant> next_look() const;
+
+  const governor_config& config_;
+  governor_state state_;
+  governor_effects effects_;
+  instant now_;
+};
+
+/// @returns the classification an origin is audited under.
+[[nodiscard]] constexpr change_class class_of(change_origin origin) {
+  switch (origin) {
+  case change_origin::proposal: return change_class::proposal;
+  case change_origin::operator_change: return change_class::operator_change;
+  case change_origin::rollback:
+  case change_origin::retreat:
+  case change_origin::undo: return change_class::rollback;
+  }
+  return change_class::proposal;
+}
+
+[[nodiscard]] constexpr std::string_view name_of(change_origin origin) {
+  switch (origin) {
+  case change_origin::proposal: return "proposal";
+  case change_origin::operator_change: return "operator";
+  case change_origin::rollback: return "rollback to baseline";
+  case change_origin::retreat: return "return to base point";
+  case change_origin::undo: return "undo";
+  }
+  return "?";
+}
+
+} // namespace homeostat
