@@ -1,14 +1,17 @@
 #pragma once
 
+#include <cmath>
 #include <cstdio>
 #include <string>
 
 namespace homeostat {
 
-/// @returns a number as people write it in messages: six significant digits, no trailing zeros.
+/// @returns a number as people write it in messages: whole numbers in full, others with six significant digits, no trailing
+///          zeros.
 [[nodiscard]] inline std::string number_text(double value) {
   char text[32];
-  std::snprintf(text, sizeof text, "%g", value);
+  const bool whole = std::abs(value) < 1e15 && std::nearbyint(value) == value;
+  std::snprintf(text, sizeof text, whole ? "%.0f" : "%g", value == 0 ? 0.0 : value); // no "-0"
   return text;
 }
 

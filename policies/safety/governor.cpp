@@ -4,6 +4,7 @@
 #include "policies/safety/governor_turn.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace homeostat {
@@ -14,6 +15,15 @@ namespace {
 constexpr double recorded_refusals_per_second = 20;
 // An actuator that fails this often in a minute is given up on, although every failure could be undone.
 constexpr std::uint32_t actuator_failure_limit = 3;
+// Windows a resting base point needs before it is judged without waiting for the next move.
+constexpr std::uint32_t judge_after = 4;
+
+// A number whose square overflows would make the noise infinite, and then nothing would ever count as a regression (I10).
+bool is_sane(double objective) { return std::isfinite(objective) && std::abs(objective) < 1e150; }
+
+bool is_sane(const objective_window& w) {
+  return is_sane(w.mean) && is_sane(w.constraint_margin.value_or(0));
+}
 
 rate_window per_minute(std::uint32_t count) { return {.count = count, .span = 60s, .accepted = {}}; }
 
@@ -63,7 +73,13 @@ audit_record& governor_turn::record(audit_kind kind) {
 // ---- safe mode -----------------------------------------------------------------------------------------------------------
 
 void governor_turn::freeze(safe_mode_reason reason, std::optional<instant> until, std::string text) {
-  if (!enter(state_.safe_mode, reason, now_, until, state_.last_objective)) return;
+  const safe_mode_state before = state_.safe_mode;
+  if (!enter(state_.safe_mode, reason, now_, until, state_.last_objective)) {
+    // A longer timer must survive a crash; in a flood of refusals it goes along with those that are recorded.
+    if (state_.safe_mode != before && (effects_.persist || !effects_.records.empty() || !effects_.verdict))
+      effects_.persist = true;
+    return;
+  }
   audit_record& r = record(audit_kind::safe_mode_entered);
   r.classification = change_class::rollback;
   r.source = name_of(reason);
@@ -98,7 +114,7 @@ void governor_turn::expire_timers() {
 // ---- telemetry -----------------------------------------------------------------------------------------------------------
 
 void governor_turn::on(const objective_window& w) {
-  if (w.generation != state_.generation || state_.pending) return; // I6; the sensor filters these already
+  if (w.generation != state_.generation || state_.pending || !is_sane(w)) return; // I6; the sensor filters these already
   state_.last_window = now_;
   state_.last_objective = w.mean;
   thaw(safe_mode_reason::telemetry_lost, safe_mode_exit::cause_gone);
@@ -106,8 +122,11 @@ void governor_turn::on(const objective_window& w) {
     const safe_mode_state before = state_.safe_mode;
     if (!watch_recovery(state_.safe_mode, w.mean, config_.safe_mode)) return;
     state_.safe_mode.holds = before.holds; // thaw() ends them one by one, each with its record
+    // A loop that has no rollback left must not move, however good it looks.
+    const bool breaker = next_allowed(state_.rollbacks, now_).has_value();
     for (const auto& hold : before.holds)
-      if (hold && ends_by_recovery(hold->reason)) thaw(hold->reason, safe_mode_exit::objective_recovery);
+      if (hold && ends_by_recovery(hold->reason) && !(hold->reason == safe_mode_reason::objective_regression && breaker))
+        thaw(hold->reason, safe_mode_exit::objective_recovery);
     return;
   }
   judge_regression(w);
@@ -115,30 +134,28 @@ void governor_turn::on(const objective_window& w) {
 
 void governor_turn::judge_regression(const objective_window& w) {
   regression_state& r = state_.regression;
-  const std::uint32_t before = r.since_improvement;
   observe(r, w.mean);
-  if (w.constraint_margin && *w.constraint_margin < 0) count_regression(r);
-  // Enough windows at this base point to say so: judging waits for no further move, or a bad last move would stay unseen.
-  constexpr std::uint32_t judge_after = 4;
-  if (!state_.base_judged && r.current.windows >= judge_after && r.reference) {
-    const objective_stats present = r.current;
-    const comparison result = close_base_point(r, config_.regression);
-    state_.base_judged = result != comparison::unknown;
-    if (state_.base_judged) r.current = present, r.reference = present; // goes on collecting
+  bool worse = w.constraint_margin && observe_constraint(r, *w.constraint_margin < 0, config_.regression);
+  if (!state_.base_judged && r.reference && r.current.windows >= std::max(judge_after, config_.regression.min_windows)) {
+    const comparison result = judge_resting(r, config_.regression);
+    worse = worse || result == comparison::worse;
+    state_.base_judged = result == comparison::same || result == comparison::better;
   }
-  if (r.since_improvement > before) roll_back_for_regression();
+  if (worse) roll_back_for_regression();
 }
 
 void governor_turn::roll_back_for_regression() {
   const regression_state& r = state_.regression;
   const std::string seen = number_text(r.consecutive) + " regressions in a row, " + number_text(r.since_improvement) +
                            " since the last improvement";
-  if (r.since_improvement >= config_.limits.regression_count_limit) {
-    request_restore(wanted_restore::baseline, "homeostat", seen);
-    freeze(safe_mode_reason::objective_regression, now_ + config_.safe_mode.cooldown, seen);
-  } else if (config_.rollback.on_regression && r.consecutive >= config_.rollback.max_consecutive_regressions) {
-    request_restore(wanted_restore::baseline, "homeostat", seen);
-  }
+  const bool too_many = r.since_improvement >= config_.limits.regression_count_limit;
+  const bool roll_back =
+      config_.rollback.on_regression && (too_many || r.consecutive >= config_.rollback.max_consecutive_regressions);
+  const std::optional<instant> next_rollback = next_allowed(state_.rollbacks, now_);
+  if (roll_back && !next_rollback) request_restore(wanted_restore::baseline, "homeostat", seen);
+  if (too_many || (roll_back && next_rollback))
+    freeze(safe_mode_reason::objective_regression, std::max(next_rollback.value_or(now_), now_ + config_.safe_mode.cooldown),
+           seen + (roll_back && next_rollback ? "; all rollbacks of this hour are used" : ""));
 }
 
 // ---- people and supervisors ----------------------------------------------------------------------------------------------
@@ -153,6 +170,8 @@ void governor_turn::on(const operator_command& c) {
     r.text = std::move(text) + (c.text.empty() ? "" : ": " + c.text);
     effects_.persist = true;
   };
+  // Values beyond the bounds are a person's to end: no way out of safe mode leads past them.
+  const std::optional<violation> out_of_bounds = review_values(state_.base);
   switch (c.action) {
   case operator_action::pause:
     note("pause");
@@ -160,51 +179,69 @@ void governor_turn::on(const operator_command& c) {
     return answer(true, "paused: nothing but rollback and people change this loop now");
   case operator_action::resume:
     note("resume");
-    thaw(safe_mode_reason::manual, safe_mode_exit::operator_reset);
+    if (!out_of_bounds) thaw(safe_mode_reason::manual, safe_mode_exit::operator_reset);
+    if (out_of_bounds) return answer(false, describe(*out_of_bounds) + "; set values or roll back first");
     if (is_frozen(state_.safe_mode)) return answer(false, "still in safe mode: " + reasons_of(state_.safe_mode) + "; see safe-mode reset");
     return answer(true, "running");
   case operator_action::reset_safe_mode:
     note("safe-mode reset");
     for (const auto& hold : auto(state_.safe_mode.holds))
-      if (hold) thaw(hold->reason, safe_mode_exit::operator_reset);
+      if (hold && !(out_of_bounds && hold->reason == safe_mode_reason::manual))
+        thaw(hold->reason, safe_mode_exit::operator_reset);
     state_.regression.since_improvement = 0;
     state_.last_window = now_;
+    if (out_of_bounds) return answer(false, describe(*out_of_bounds) + "; set values or roll back first");
     return answer(true, "safe mode left");
   case operator_action::rollback:
     if (!state_.baseline) return answer(false, "NoBaseline: there is nothing to roll back to");
+    if (state_.stopping) return answer(false, "the loop is stopping");
     note("rollback to baseline " + state_.baseline->name);
     request_restore(wanted_restore::baseline, c.actor, c.text.empty() ? "operator rollback" : c.text);
     return answer(true, "rolling back to baseline " + state_.baseline->name);
-  case operator_action::set_baseline:
-    if (is_frozen(state_.safe_mode) || state_.regression.consecutive > 0 || state_.pending)
-      return answer(false, "a baseline is set from a healthy, resting loop: no safe mode, no change in flight, no regression");
-    state_.baseline = tested_baseline{.name = c.text.empty() ? "operator" : c.text, .revision = state_.revision, .values = state_.base};
-    {
-      audit_record& r = record(audit_kind::baseline_set);
-      r.actor = c.actor;
-      r.classification = change_class::operator_change;
-      r.after = state_.base;
-      r.text = state_.baseline->name;
-    }
-    effects_.persist = true;
-    return answer(true, "baseline " + state_.baseline->name + " is revision " + std::to_string(state_.revision));
-  case operator_action::set_values: {
-    if (state_.pending) return answer(false, "a change is in flight; try again");
-    if (state_.stopping) return answer(false, "the loop is stopping");
-    if (auto v = review_values(c.values)) {
-      const bool overridable = v->code == violation_code::out_of_bounds && c.override_bounds;
-      if (!overridable) return answer(false, describe(*v));
-    }
-    pending_change change;
-    change.origin = change_origin::operator_change;
-    change.wanted = c.values;
-    change.actor = c.actor;
-    change.reason = c.text;
-    begin_change(std::move(change), change_class::operator_change, "operator",
-                 c.override_bounds ? "bounds overridden by a person: " + c.text : c.text);
-    return answer(true, "applying");
+  case operator_action::set_baseline: return set_baseline(c);
+  case operator_action::set_values: return set_values(c);
   }
-  }
+}
+
+void governor_turn::set_baseline(const operator_command& c) {
+  const auto answer = [&](bool ok, std::string text) { effects_.command = command_result{ok, std::move(text)}; };
+  if (is_frozen(state_.safe_mode) || state_.regression.consecutive > 0 || state_.pending || !state_.live_known ||
+      state_.restore != wanted_restore::none || state_.stopping)
+    return answer(false, "a baseline is set from a healthy, resting loop: no safe mode, no change in flight, no regression");
+  if (auto v = review_values(state_.base)) return answer(false, describe(*v));
+  state_.baseline = tested_baseline{
+      .name = c.text.empty() ? "operator" : c.text, .revision = state_.revision, .values = state_.base};
+  audit_record& r = record(audit_kind::baseline_set);
+  r.actor = c.actor;
+  r.source = "operator";
+  r.classification = change_class::operator_change;
+  r.after = state_.base;
+  r.text = state_.baseline->name;
+  effects_.persist = true;
+  announce_live();
+  answer(true, "baseline " + state_.baseline->name + " is revision " + std::to_string(state_.revision));
+}
+
+void governor_turn::set_values(const operator_command& c) {
+  const auto answer = [&](bool ok, std::string text) { effects_.command = command_result{ok, std::move(text)}; };
+  if (state_.pending) return answer(false, "a change is in flight; try again");
+  if (state_.stopping) return answer(false, "the loop is stopping");
+  const std::optional<violation> v = review_values(c.values);
+  const bool overridden = v && v->code == violation_code::out_of_bounds && c.override_bounds && may_override(c.values);
+  if (v && !overridden) return answer(false, describe(*v));
+  pending_change change;
+  change.origin = change_origin::operator_change;
+  change.classification = change_class::operator_change;
+  change.wanted = c.values;
+  change.actor = c.actor;
+  change.reason = c.text;
+  begin_change(std::move(change), "operator", overridden ? "bounds overridden by a person: " + c.text : c.text);
+  answer(true, "applying");
+}
+
+void governor_turn::hold_if_out_of_bounds() {
+  if (auto v = review_values(state_.base))
+    freeze(safe_mode_reason::manual, std::nullopt, describe(*v) + "; frozen until a person sets values or rolls back");
 }
 
 void governor_turn::on(const give_up& g) {
@@ -223,10 +260,11 @@ void governor_turn::on(const stop_request& s) {
 void governor_turn::announce_live() {
   effects_.live = live_configuration{.generation = state_.generation,
                                      .revision = state_.revision,
-                                     .applied_at = now_,
+                                     .applied_at = state_.last_change.value_or(now_),
                                      .values = state_.live,
                                      .base = state_.base,
-                                     .frozen = is_frozen(state_.safe_mode)};
+                                     .frozen = is_frozen(state_.safe_mode),
+                                     .baseline = state_.baseline ? state_.baseline->values : knob_values{}};
 }
 
 std::optional<instant> governor_turn::next_look() const {

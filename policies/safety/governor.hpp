@@ -58,6 +58,7 @@ struct pending_change {
   knob_values wanted;
   std::string actor;
   std::string reason;
+  change_class classification{change_class::proposal}; ///< as its intent says
   friend bool operator==(const pending_change&, const pending_change&) = default;
 };
 
@@ -152,10 +153,11 @@ struct command_result {
 struct live_configuration {
   std::uint64_t generation{0};
   std::uint64_t revision{0};
-  instant applied_at{};
+  instant applied_at{}; ///< when the values were confirmed in force; on the first start, when the governor began
   knob_values values;
   knob_values base;
   bool frozen{false};
+  knob_values baseline; ///< what a rollback restores; empty if unknown
   friend bool operator==(const live_configuration&, const live_configuration&) = default;
 };
 
@@ -190,16 +192,20 @@ struct governor_step {
 /// @returns the state of a loop that has never run: baseline and live values are the knobs' defaults, named "default".
 [[nodiscard]] governor_state fresh_state(const governor_config& config, instant now);
 
-/// Decides one input.
+/// Decides one input. Windows whose objective is not a number of sane size (below 1e150) are no telemetry and are ignored.
 /// @param state  consumed; the next state is in the result. On a refusal it differs only in counters and timers.
 /// @param now  time of this decision; a time before the last one is taken as the last one.
 [[nodiscard]] governor_step decide(const governor_config& config, governor_state state, const governor_input& input,
                                    instant now);
 
-/// Starts from what survived (I9, I10). With a change in flight: read back as wanted = committed, as before = aborted,
-/// anything else = drift, which is adopted when it is within bounds and freezes the loop when not.
+/// Starts from what survived (I9, I10). With a change in flight: read back as wanted = committed, as before = aborted, some
+/// knobs wanted and the others as before = aborted and undone (I3), anything else = drift. Drift is adopted, never reverted in
+/// silence; outside the bounds it freezes the loop until a person has brought it back. If the set of knobs has changed,
+/// values start from the defaults, while safe mode, timers and used-up budgets carry over.
 /// @param persisted  last durable state, absent on the first start.
-/// @param actual  values the plant reports now, absent if it does not answer (the loop then starts frozen).
+/// @param actual  values the plant reports now; absent, of another number or not finite if it does not answer: the loop then
+///                starts frozen. After a known state it restores that after the cooldown; on the first start it waits for
+///                an operator or for `recover` with an answer, because it never writes to a plant it has never read.
 /// @param now  may lie before the persisted times (the clock was set back): timers then restart from now, never shorter.
 [[nodiscard]] governor_step recover(const governor_config& config, std::optional<governor_state> persisted,
                                     const std::optional<knob_values>& actual, instant now);

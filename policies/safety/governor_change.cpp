@@ -12,6 +12,8 @@ namespace {
 // Read-back may be rounded by the plant (a float, a unit conversion): this much of the range is still the same value.
 constexpr double read_back_tolerance = 1e-4;
 
+violation failure(violation_code code) { return {.code = code, .knob = {}, .value = 0, .limit = 0, .retry_at = {}}; }
+
 } // namespace
 
 std::vector<double> governor_turn::displacements(const knob_values& from, const knob_values& to) const {
@@ -20,26 +22,31 @@ std::vector<double> governor_turn::displacements(const knob_values& from, const 
   return moves;
 }
 
+bool governor_turn::is_as_wanted(std::size_t i, double read_back, double wanted) const {
+  const knob_spec& knob = config_.knobs[i];
+  if (read_back == wanted) return true;
+  if (knob.type != knob_type::continuous || !std::isfinite(read_back)) return false;
+  // In the knob's scale: a tolerance in its unit would swallow the small values of a log scale.
+  const double tolerance =
+      knob.step ? std::min(read_back_tolerance, 0.25 * smallest_move(knob, wanted)) : read_back_tolerance;
+  return std::abs(displacement(knob, wanted, read_back)) <= tolerance;
+}
+
 bool governor_turn::is_as_wanted(const knob_values& read_back, const knob_values& wanted) const {
   if (read_back.size() != wanted.size()) return false;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const knob_spec& knob = config_.knobs[i];
-    const double tolerance = knob.type == knob_type::continuous ? read_back_tolerance * (knob.max - knob.min) : 0;
-    // Written so that NaN is never "as wanted".
-    if (!(std::abs(read_back[i] - wanted[i]) <= tolerance)) return false;
-  }
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (!is_as_wanted(i, read_back[i], wanted[i])) return false;
   return true;
 }
 
-void governor_turn::begin_change(pending_change change, change_class classification, std::string source,
-                                 std::string evidence) {
+void governor_turn::begin_change(pending_change change, std::string source, std::string evidence) {
   change.ticket = ++state_.last_ticket;
   change.generation = ++state_.last_generation;
   change.phase = change_phase::awaiting_audit;
   audit_record& r = record(audit_kind::intent);
   r.generation = change.generation;
   r.change = change.kind;
-  r.classification = classification;
+  r.classification = change.classification;
   r.source = std::move(source);
   r.actor = change.actor;
   r.evidence = std::move(evidence);
@@ -57,23 +64,20 @@ void governor_turn::on(const audit_answer& a) {
   if (a.status == audit_status::durable) {
     // Safe mode may have come while the record was being written (I4).
     if (change.origin == change_origin::proposal && (is_frozen(state_.safe_mode) || state_.stopping))
-      return abort(violation{.code = violation_code::in_safe_mode, .knob = {}, .value = 0, .limit = 0, .retry_at = {}}, "frozen before it was applied");
+      return abort(failure(violation_code::in_safe_mode), "frozen before it was applied");
     change.phase = change_phase::awaiting_actuation;
     effects_.apply = actuation{.ticket = change.ticket, .generation = change.generation, .values = change.wanted};
     return;
   }
-  const change_origin origin = change.origin;
-  if (origin == change_origin::proposal)
-    effects_.verdict = proposal_verdict{
-        .proposal_id = change.proposal_id,
-        .accepted = std::nullopt,
-        .refused = violation{.code = violation_code::audit_queue_full, .knob = {}, .value = 0, .limit = 0, .retry_at = {}}};
+  if (change.origin == change_origin::proposal)
+    effects_.verdict = proposal_verdict{.proposal_id = change.proposal_id,
+                                        .accepted = std::nullopt,
+                                        .refused = failure(violation_code::audit_queue_full)};
   // What could not be recorded is not applied; a return to safer values stays wanted until the audit takes it.
-  if (origin == change_origin::rollback) state_.restore = wanted_restore::baseline;
-  if (origin == change_origin::retreat || origin == change_origin::undo)
-    state_.restore = std::max(state_.restore, wanted_restore::base_point);
-  state_.restore_actor = change.actor;
-  state_.restore_reason = change.reason;
+  if (change.origin == change_origin::rollback)
+    request_restore(wanted_restore::baseline, std::move(change.actor), std::move(change.reason));
+  else if (change.origin == change_origin::retreat || change.origin == change_origin::undo)
+    request_restore(wanted_restore::base_point, std::move(change.actor), std::move(change.reason));
   state_.pending.reset();
   effects_.persist = true;
   const bool retry_needs_time = state_.restore != wanted_restore::none;
@@ -84,12 +88,13 @@ void governor_turn::on(const audit_answer& a) {
 void governor_turn::on(const actuation_answer& a) {
   if (!state_.pending || state_.pending->ticket != a.ticket || state_.pending->phase != change_phase::awaiting_actuation)
     return;
+  count_against_rate(*state_.pending);
   if (a.ok && is_as_wanted(a.read_back, state_.pending->wanted)) return commit(a.read_back, a.text);
   std::string text = a.ok ? "the values read back are not those asked for" : a.text;
-  violation v{.code = violation_code::actuator_failed, .knob = {}, .value = 0, .limit = 0, .retry_at = {}};
+  violation v = failure(violation_code::actuator_failed);
   if (a.ok)
     for (std::size_t i = 0; i < std::min(a.read_back.size(), config_.knobs.size()); ++i)
-      if (a.read_back[i] != state_.pending->wanted[i]) {
+      if (!is_as_wanted(i, a.read_back[i], state_.pending->wanted[i])) {
         v.knob = config_.knobs[i].name, v.value = a.read_back[i], v.limit = state_.pending->wanted[i];
         break;
       }
@@ -101,6 +106,14 @@ void governor_turn::on(const actuation_answer& a) {
     freeze(safe_mode_reason::actuator_failing, now_ + config_.safe_mode.cooldown, describe(v));
 }
 
+void governor_turn::count_against_rate(const pending_change& change) {
+  // Whatever came of it: the plant has been touched, and one that fails must not be touched more often for it.
+  state_.last_change = now_;
+  if (change.origin != change_origin::proposal) return;
+  accept(state_.updates, now_);
+  if (is_probe(change.kind)) accept(state_.probes, now_);
+}
+
 void governor_turn::commit(const knob_values& in_force, std::string text) {
   const pending_change change = std::move(*state_.pending);
   state_.pending.reset();
@@ -110,22 +123,19 @@ void governor_turn::commit(const knob_values& in_force, std::string text) {
   audit_record& r = record(audit_kind::committed);
   r.generation = change.generation;
   r.change = change.kind;
-  r.classification = class_of(change.origin);
+  r.classification = change.classification;
+  r.source = name_of(change.origin);
   r.actor = change.actor;
   r.before = state_.live;
   r.after = in_force;
   r.text = std::move(text);
   state_.generation = change.generation;
-  state_.live = in_force;
+  // As asked for, not as read back: rounding by the plant must not creep into the base point and its comparisons.
+  state_.live = change.wanted;
   state_.live_known = true;
-  state_.last_change = now_;
-  if (change.origin == change_origin::proposal) {
-    accept(state_.updates, now_);
-    if (is_probe(change.kind)) accept(state_.probes, now_);
-  }
   if (moves_base) {
-    if (state_.base != in_force) {
-      record_move(state_.movement, displacements(state_.base, in_force), config_.limits, now_);
+    if (state_.base != change.wanted) {
+      record_move(state_.movement, displacements(state_.base, change.wanted), config_.limits, now_);
       if (change.origin == change_origin::proposal) {
         const std::uint32_t before = state_.regression.since_improvement;
         if (!state_.base_judged) close_base_point(state_.regression, config_.regression);
@@ -136,8 +146,13 @@ void governor_turn::commit(const knob_values& in_force, std::string text) {
       }
       state_.base_judged = false;
     }
-    state_.base = in_force;
+    state_.base = change.wanted;
     r.revision = ++state_.revision;
+  }
+  if (change.origin == change_origin::operator_change) {
+    // A person decided otherwise than the guards; what people asked for stays wanted.
+    if (state_.restore_actor == "homeostat" && !state_.stopping) state_.restore = wanted_restore::none;
+    hold_if_out_of_bounds();
   }
   if (change.origin == change_origin::rollback) {
     state_.stable_until = now_ + config_.rollback.min_stable_time;
@@ -166,7 +181,8 @@ void governor_turn::abort(const violation& v, std::string text) {
   audit_record& r = record(audit_kind::aborted);
   r.generation = change.generation;
   r.change = change.kind;
-  r.classification = class_of(change.origin);
+  r.classification = change.classification;
+  r.source = name_of(change.origin);
   r.actor = change.actor;
   r.before = state_.live;
   r.after = change.wanted;
@@ -194,6 +210,9 @@ void governor_turn::begin_restore_if_due() {
   pending_change change;
   change.actor = state_.restore_actor.empty() ? "homeostat" : state_.restore_actor;
   change.reason = state_.restore_reason;
+  change.classification = change_class::rollback;
+  const std::string evidence = std::exchange(state_.restore_reason, {});
+  state_.restore_actor.clear();
   const wanted_restore restore = std::exchange(state_.restore, wanted_restore::none);
   if (restore == wanted_restore::baseline && state_.baseline) {
     if (state_.live_known && state_.live == state_.baseline->values && state_.base == state_.baseline->values) return;
@@ -212,9 +231,7 @@ void governor_turn::begin_restore_if_due() {
     return;
   }
   const std::string source(name_of(change.origin));
-  begin_change(std::move(change), change_class::rollback, source, state_.restore_reason);
-  state_.restore_actor.clear();
-  state_.restore_reason.clear();
+  begin_change(std::move(change), source, evidence);
 }
 
 } // namespace homeostat

@@ -1,6 +1,8 @@
 // Starting from what survived: never from a guess (design §3, I9).
 #include "policies/safety/governor_turn.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace homeostat {
@@ -20,7 +22,7 @@ void rebase(governor_state& s, instant now) {
     for (auto& total : m.totals) total.second += std::chrono::floor<std::chrono::seconds>(by).count() + 1;
     for (instant& at : m.flips) at += by;
   }
-  for (std::optional<instant>* at : {&s.last_change, &s.stable_until, &s.last_window})
+  for (std::optional<instant>* at : {&s.last_change, &s.stable_until})
     if (*at) **at += by;
   for (auto& hold : s.safe_mode.holds)
     if (hold) {
@@ -50,43 +52,70 @@ bool fits(const governor_state& s, const governor_config& config) {
          (!s.pending || s.pending->wanted.size() == n);
 }
 
+/// The knob set changed: values cannot carry over, but numbers must never come twice (I2), and neither a frozen loop nor a
+/// used-up budget is set free by it (I10).
+governor_state with_other_knobs(const governor_config& config, governor_state old, instant now) {
+  governor_state s = fresh_state(config, now);
+  s.generation = s.last_generation = old.last_generation + 1;
+  s.revision = old.revision + 1;
+  s.last_ticket = old.last_ticket;
+  s.baseline->revision = s.revision;
+  s.last_change = old.last_change;
+  s.stable_until = old.stable_until;
+  s.safe_mode = std::move(old.safe_mode);
+  s.updates = std::move(old.updates);
+  s.probes = std::move(old.probes);
+  s.rollbacks = std::move(old.rollbacks);
+  s.hostile = std::move(old.hostile);
+  s.cumulative = std::move(old.cumulative);
+  s.actuator_failures = std::move(old.actuator_failures);
+  s.recorded_refusals = std::move(old.recorded_refusals);
+  s.unrecorded_refusals = old.unrecorded_refusals;
+  s.last_now = old.last_now;
+  return s;
+}
+
+violation not_in_force() {
+  return {.code = violation_code::actuator_failed, .knob = {}, .value = 0, .limit = 0, .retry_at = {}};
+}
+
 } // namespace
 
 governor_step recover(const governor_config& config, std::optional<governor_state> persisted,
                       const std::optional<knob_values>& actual, instant now) {
-  const bool usable = persisted && fits(*persisted, config);
-  if (!usable) {
-    governor_state fresh = fresh_state(config, now);
-    // The knob set changed: values cannot carry over, but generation numbers must never come twice (I2).
-    if (persisted) {
-      fresh.generation = fresh.last_generation = persisted->last_generation + 1;
-      fresh.revision = persisted->revision + 1;
-      fresh.last_ticket = persisted->last_ticket;
-      fresh.baseline->revision = fresh.revision;
-    }
-    governor_turn turn(config, std::move(fresh), now);
-    turn.on_first_start(actual);
+  if (!persisted) {
+    governor_turn turn(config, fresh_state(config, now), now);
+    turn.on_first_start(actual, "first start, baseline default");
     return std::move(turn).finish();
   }
-  if (persisted->last_now > now) rebase(*persisted, now);
-  take_limits(*persisted, config, now);
-  persisted->stopping = false;
-  persisted->last_window = now;
-  restart_comparison(persisted->regression);
-  governor_turn turn(config, std::move(*persisted), now);
-  turn.on_recovered_state(actual);
+  const bool usable = fits(*persisted, config);
+  governor_state state = usable ? std::move(*persisted) : with_other_knobs(config, std::move(*persisted), now);
+  if (state.last_now > now) rebase(state, now);
+  take_limits(state, config, now);
+  state.stopping = false;
+  state.last_window = now;
+  restart_comparison(state.regression);
+  governor_turn turn(config, std::move(state), now);
+  if (usable) turn.on_recovered_state(actual);
+  else turn.on_first_start(actual, "start with another set of knobs, baseline default");
   return std::move(turn).finish();
 }
 
-void governor_turn::on_first_start(const std::optional<knob_values>& actual) {
+bool governor_turn::is_reading(const std::optional<knob_values>& actual) const {
+  return actual && actual->size() == config_.knobs.size() &&
+         std::ranges::all_of(*actual, [](double value) { return std::isfinite(value); });
+}
+
+void governor_turn::on_first_start(const std::optional<knob_values>& actual, std::string text) {
   audit_record& r = record(audit_kind::started);
   r.after = state_.live;
-  r.text = "first start, baseline default";
+  r.text = std::move(text);
   effects_.persist = true;
   announce_live();
-  if (!actual) {
+  if (!is_reading(actual)) {
+    // No timer ends this: the defaults must not be written over values that nobody has seen.
     state_.live_known = false;
-    return freeze(safe_mode_reason::actuator_failing, now_ + config_.safe_mode.cooldown, "the plant does not report its values");
+    return freeze(safe_mode_reason::actuator_failing, std::nullopt, "the plant does not report its values");
   }
   if (!is_as_wanted(*actual, state_.live)) adopt_drift(*actual);
 }
@@ -94,52 +123,72 @@ void governor_turn::on_first_start(const std::optional<knob_values>& actual) {
 void governor_turn::on_recovered_state(const std::optional<knob_values>& actual) {
   record(audit_kind::started).text = state_.pending ? "restart with a change in flight" : "restart";
   effects_.persist = true;
+  if (state_.baseline && review_values(state_.baseline->values)) {
+    // The bounds were made narrower: going back to what they now forbid is no rollback (I1).
+    state_.baseline = tested_baseline{.name = "default", .revision = state_.revision, .values = initial_values(config_.knobs)};
+    audit_record& r = record(audit_kind::baseline_set);
+    r.after = state_.baseline->values;
+    r.text = "default; the baseline before lies outside the bounds of today";
+  }
   announce_live();
-  if (!actual) {
-    if (state_.pending) abort({.code = violation_code::actuator_failed, .knob = {}, .value = 0, .limit = 0, .retry_at = {}}, "outcome unknown after restart");
+  if (!is_reading(actual)) {
+    if (state_.pending) {
+      count_against_rate(*state_.pending);
+      abort(not_in_force(), "outcome unknown after restart");
+    }
     state_.live_known = false;
     effects_.verdict.reset();
     return freeze(safe_mode_reason::actuator_failing, now_ + config_.safe_mode.cooldown, "the plant does not report its values");
   }
-  if (state_.pending) {
-    if (is_as_wanted(*actual, state_.pending->wanted)) {
-      commit(*actual, "found in force after restart");
-    } else if (is_as_wanted(*actual, state_.live)) {
-      abort({.code = violation_code::actuator_failed, .knob = {}, .value = 0, .limit = 0, .retry_at = {}}, "found not in force after restart");
-    } else {
-      abort({.code = violation_code::actuator_failed, .knob = {}, .value = 0, .limit = 0, .retry_at = {}}, "other values found after restart");
-      adopt_drift(*actual);
-    }
-    effects_.verdict.reset(); // nobody waits for it any more
-  } else if (!is_as_wanted(*actual, state_.live)) {
-    adopt_drift(*actual);
-  }
+  // Frozen without a timer because the plant could not be read at its first start: now it can.
+  const auto& failing = state_.safe_mode.holds[static_cast<std::size_t>(safe_mode_reason::actuator_failing)];
+  if (failing && !failing->until) thaw(safe_mode_reason::actuator_failing, safe_mode_exit::cause_gone);
   state_.live_known = true;
+  if (state_.pending) settle_pending(*actual);
+  else if (!is_as_wanted(*actual, state_.live)) adopt_drift(*actual);
+  effects_.verdict.reset(); // nobody waits for it any more
+  hold_if_out_of_bounds();
   // A probe that outlived its proposer says nothing: back to the base point.
-  if (state_.live != state_.base) request_restore(wanted_restore::base_point, "homeostat", "restart while probing");
+  if (state_.live_known && state_.live != state_.base)
+    request_restore(wanted_restore::base_point, "homeostat", "restart while probing");
+}
+
+void governor_turn::settle_pending(const knob_values& actual) {
+  count_against_rate(*state_.pending);
+  if (is_as_wanted(actual, state_.pending->wanted)) return commit(actual, "found in force after restart");
+  if (is_as_wanted(actual, state_.live)) return abort(not_in_force(), "found not in force after restart");
+  if (is_half_done(actual)) {
+    // Ours, and never meant: the rest of the turn puts all knobs back.
+    abort(not_in_force(), "found half done after restart");
+    state_.live_known = false;
+    return;
+  }
+  abort(not_in_force(), "other values found after restart");
+  adopt_drift(actual);
+}
+
+bool governor_turn::is_half_done(const knob_values& actual) const {
+  for (std::size_t i = 0; i < actual.size(); ++i)
+    if (!is_as_wanted(i, actual[i], state_.pending->wanted[i]) && !is_as_wanted(i, actual[i], state_.live[i])) return false;
+  return true;
 }
 
 void governor_turn::adopt_drift(const knob_values& actual) {
-  const bool sane = !review_values(actual);
   audit_record& r = record(audit_kind::drift);
   r.classification = change_class::drift_capture;
   r.before = state_.live;
   r.after = actual;
-  if (!sane) {
-    // Somebody set what the bounds forbid. Never silently reverted, never built upon: a person decides.
-    r.text = "live values outside the bounds; frozen until an operator decides";
-    freeze(safe_mode_reason::manual, std::nullopt, "live values outside the bounds");
-    return;
-  }
   r.generation = ++state_.last_generation;
   r.revision = ++state_.revision;
   r.text = "live values adopted; requires review";
   state_.generation = state_.last_generation;
   record_move(state_.movement, displacements(state_.base, actual), config_.limits, now_);
   state_.live = state_.base = actual;
+  state_.last_change = now_;
   restart_comparison(state_.regression);
   state_.base_judged = false;
   announce_live();
+  hold_if_out_of_bounds(); // never built upon: a person decides
 }
 
 } // namespace homeostat

@@ -17,7 +17,8 @@ std::optional<violation> governor_turn::review_standing(const proposal& p) const
   const auto refusal = [](violation_code code, std::uint64_t value, std::uint64_t limit) {
     return violation{.code = code, .knob = {}, .value = static_cast<double>(value), .limit = static_cast<double>(limit), .retry_at = {}};
   };
-  if (p.epoch < config_.epoch) return refusal(violation_code::stale_epoch, p.epoch, config_.epoch);
+  // A newer epoch means that this governor is no longer the owner: it must not act either (I8).
+  if (p.epoch != config_.epoch) return refusal(violation_code::stale_epoch, p.epoch, config_.epoch);
   if (!p.approved) return refusal(violation_code::not_approved, 0, 0);
   if (is_frozen(state_.safe_mode) || state_.stopping || !state_.live_known) {
     violation v = refusal(violation_code::in_safe_mode, 0, 0);
@@ -57,19 +58,21 @@ std::optional<violation> governor_turn::review_pace(const proposal& p) const {
   if (state_.stable_until && now_ < *state_.stable_until)
     return violation{.code = violation_code::cooldown_active, .knob = {}, .value = seconds_of(*state_.stable_until - now_),
                      .limit = 0, .retry_at = state_.stable_until};
-  std::optional<instant> retry_at = next_allowed(state_.updates, now_);
-  if (is_probe(p.kind))
-    if (auto probe_at = next_allowed(state_.probes, now_); probe_at && (!retry_at || *probe_at > *retry_at)) retry_at = probe_at;
-  if (state_.last_change && now_ - *state_.last_change < config_.limits.min_interval) {
-    const instant interval_over = *state_.last_change + config_.limits.min_interval;
-    if (!retry_at || interval_over > *retry_at) retry_at = interval_over;
-  }
-  if (!retry_at) return std::nullopt;
-  return violation{.code = violation_code::rate_limit_exceeded,
-                   .knob = {},
-                   .value = static_cast<double>(events_in(state_.updates, now_) + 1),
-                   .limit = static_cast<double>(state_.updates.count),
-                   .retry_at = retry_at};
+  // The limit that holds longest is the one to name.
+  std::optional<violation> longest;
+  const auto consider = [&](std::optional<instant> retry_at, std::uint32_t events, std::uint32_t limit) {
+    if (!retry_at || (longest && *retry_at <= *longest->retry_at)) return;
+    longest = violation{.code = violation_code::rate_limit_exceeded,
+                        .knob = {},
+                        .value = static_cast<double>(events) + 1,
+                        .limit = static_cast<double>(limit),
+                        .retry_at = retry_at};
+  };
+  consider(next_allowed(state_.updates, now_), events_in(state_.updates, now_), state_.updates.count);
+  if (is_probe(p.kind)) consider(next_allowed(state_.probes, now_), events_in(state_.probes, now_), state_.probes.count);
+  if (state_.last_change && now_ - *state_.last_change < config_.limits.min_interval)
+    consider(*state_.last_change + config_.limits.min_interval, 1, 1);
+  return longest;
 }
 
 std::optional<violation> governor_turn::review_distance(const proposal& p) const {
@@ -91,6 +94,17 @@ std::optional<violation> governor_turn::review_distance(const proposal& p) const
                        .limit = config_.limits.max_baseline_distance, .retry_at = {}};
   }
   return judge_move(config_.knobs, state_.movement, moves, config_.limits, now_);
+}
+
+bool governor_turn::may_override(const knob_values& values) const {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const knob_spec& knob = config_.knobs[i];
+    if (is_admissible(knob, values[i])) continue;
+    const bool fractional = knob.type == knob_type::integer && std::nearbyint(values[i]) != values[i];
+    const bool off_scale = knob.scale == knob_scale::log && values[i] <= 0;
+    if (!is_ordered(knob) || fractional || off_scale) return false;
+  }
+  return true;
 }
 
 void governor_turn::refuse(const proposal& p, const violation& v) {
@@ -129,7 +143,10 @@ void governor_turn::on(const proposal& p) {
   change.proposal_id = p.id;
   change.wanted = p.values;
   change.actor = "homeostat";
-  begin_change(std::move(change), p.classification, p.source, p.evidence);
+  // A proposer says which pattern it follows; what people and guards do is not for it to claim.
+  const bool claimable = p.classification != change_class::operator_change && p.classification != change_class::rollback;
+  change.classification = claimable ? p.classification : change_class::proposal;
+  begin_change(std::move(change), p.source, p.evidence);
 }
 
 } // namespace homeostat

@@ -21,7 +21,7 @@ public:
   void on(const tick&) {}
 
   void on_recovered_state(const std::optional<knob_values>& actual);
-  void on_first_start(const std::optional<knob_values>& actual);
+  void on_first_start(const std::optional<knob_values>& actual, std::string text);
 
   /// Timers, pending restores and the next look: the same after every input.
   [[nodiscard]] governor_step finish() &&;
@@ -33,17 +33,25 @@ private:
   [[nodiscard]] std::optional<violation> review_pace(const proposal& p) const;
   [[nodiscard]] std::optional<violation> review_values(const knob_values& values) const;
   [[nodiscard]] std::optional<violation> review_distance(const proposal& p) const;
+  [[nodiscard]] bool may_override(const knob_values& values) const;
   void refuse(const proposal& p, const violation& v);
 
   // governor_change.cpp: one change from intent to commit, and back
-  void begin_change(pending_change change, change_class classification, std::string source, std::string evidence);
+  void begin_change(pending_change change, std::string source, std::string evidence);
   void commit(const knob_values& in_force, std::string text);
   void abort(const violation& v, std::string text);
   void begin_restore_if_due();
   void request_restore(wanted_restore restore, std::string actor, std::string reason);
-  void adopt_drift(const knob_values& actual);
+  void count_against_rate(const pending_change& change);
   [[nodiscard]] bool is_as_wanted(const knob_values& read_back, const knob_values& wanted) const;
+  [[nodiscard]] bool is_as_wanted(std::size_t i, double read_back, double wanted) const;
   [[nodiscard]] std::vector<double> displacements(const knob_values& from, const knob_values& to) const;
+
+  // governor_recovery.cpp: what survived
+  void settle_pending(const knob_values& actual);
+  void adopt_drift(const knob_values& actual);
+  [[nodiscard]] bool is_reading(const std::optional<knob_values>& actual) const;
+  [[nodiscard]] bool is_half_done(const knob_values& actual) const;
 
   // governor.cpp
   void freeze(safe_mode_reason reason, std::optional<instant> until, std::string text);
@@ -51,6 +59,9 @@ private:
   void expire_timers();
   void judge_regression(const objective_window& w);
   void roll_back_for_regression();
+  void set_baseline(const operator_command& c);
+  void set_values(const operator_command& c);
+  void hold_if_out_of_bounds();
   void announce_live();
   audit_record& record(audit_kind kind);
   [[nodiscard]] std::optional<instant> next_look() const;
@@ -60,18 +71,6 @@ private:
   governor_effects effects_;
   instant now_;
 };
-
-/// @returns the classification an origin is audited under.
-[[nodiscard]] constexpr change_class class_of(change_origin origin) {
-  switch (origin) {
-  case change_origin::proposal: return change_class::proposal;
-  case change_origin::operator_change: return change_class::operator_change;
-  case change_origin::rollback:
-  case change_origin::retreat:
-  case change_origin::undo: return change_class::rollback;
-  }
-  return change_class::proposal;
-}
 
 [[nodiscard]] constexpr std::string_view name_of(change_origin origin) {
   switch (origin) {

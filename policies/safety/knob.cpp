@@ -3,8 +3,8 @@
 #include "policies/number_text.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <cmath>
+#include <utility>
 
 namespace homeostat {
 
@@ -17,6 +17,14 @@ bool is_name(const std::string& name) {
 
 bool is_integral(double value) { return std::nearbyint(value) == value; }
 
+// Beyond this neighbouring whole numbers are the same double: an integer knob could never move by one.
+constexpr double largest_whole = 0x1p53;
+
+bool is_whole_bound(double value) { return is_integral(value) && std::abs(value) <= largest_whole; }
+
+// Far outside every range, and far from where arithmetic overflows: sums of places and ways stay finite.
+constexpr double farthest_place = 1e6;
+
 bool on_grid(const knob_spec& spec, double value) {
   if (!spec.step) return true;
   const double steps = (value - spec.min) / *spec.step;
@@ -27,7 +35,7 @@ double signed_unit_distance(const knob_spec& spec, double from, double to) {
   double distance = to - from;
   if (spec.scale == knob_scale::periodic) {
     const double range = spec.max - spec.min;
-    distance = std::remainder(distance, range);
+    distance = std::isfinite(distance) ? std::remainder(distance, range) : range / 2;
   }
   return distance;
 }
@@ -44,8 +52,9 @@ std::expected<void, std::string> check_shape(const knob_spec& spec) {
       return fail("min and max of a categorical knob are 0 and the number of categories minus 1");
     break;
   case knob_type::integer:
-    if (!is_integral(spec.min)) return fail("min is " + number_text(spec.min) + ", expected a whole number for an integer knob");
-    if (!is_integral(spec.max)) return fail("max is " + number_text(spec.max) + ", expected a whole number for an integer knob");
+    for (const auto& [field, bound] : {std::pair{"min", spec.min}, std::pair{"max", spec.max}})
+      if (!is_whole_bound(bound))
+        return fail(field + (" is " + number_text(bound)) + ", expected a whole number up to 2^53 for an integer knob");
     break;
   case knob_type::continuous: break;
   }
@@ -65,8 +74,7 @@ knob_values::knob_values(std::span<const double> values) {
 }
 
 void knob_values::push_back(double value) {
-  assert(size_ < max_knobs);
-  if (size_ < max_knobs) values_[size_++] = value;
+  if (size_ < values_.size()) values_[size_++] = value;
 }
 
 bool operator==(const knob_values& a, const knob_values& b) { return std::ranges::equal(a, b); }
@@ -84,6 +92,8 @@ std::expected<void, std::string> check(const knob_spec& spec) {
   if (!std::isfinite(spec.max - spec.min)) return fail("max - min is not a finite number, expected a smaller range");
   if (spec.scale == knob_scale::log && !(spec.min > 0))
     return fail("min is " + number_text(spec.min) + ", expected more than 0 on a log scale");
+  if (spec.scale == knob_scale::log && !std::isfinite(spec.max / spec.min))
+    return fail("max / min is not a finite number, expected a smaller range on a log scale");
   if (auto shape = check_shape(spec); !shape) return shape;
   if (spec.step && !(std::isfinite(*spec.step) && *spec.step > 0 && *spec.step <= spec.max - spec.min))
     return fail("step is " + number_text(*spec.step) + ", expected more than 0 and at most max - min");
@@ -99,8 +109,10 @@ std::expected<void, std::string> check(const knob_spec& spec) {
 }
 
 double position_of(const knob_spec& spec, double value) {
-  if (spec.scale == knob_scale::log) return std::log(value / spec.min) / std::log(spec.max / spec.min);
-  return (value - spec.min) / (spec.max - spec.min);
+  if (spec.scale == knob_scale::log && value <= 0) return -farthest_place;
+  const double place = spec.scale == knob_scale::log ? std::log(value / spec.min) / std::log(spec.max / spec.min)
+                                                     : (value - spec.min) / (spec.max - spec.min);
+  return std::clamp(place, -farthest_place, farthest_place);
 }
 
 double value_at(const knob_spec& spec, double position) {
@@ -140,8 +152,10 @@ double step_limit_of(const knob_spec& spec, double from, double to, double max_d
   if (!spec.step_limit) return max_delta_per_step;
   const double way = signed_unit_distance(spec, from, to);
   const double unit_limit = way >= 0 ? spec.step_limit->up : spec.step_limit->down;
-  const double reach = std::clamp(from + std::copysign(unit_limit, way), spec.min, spec.max);
   if (spec.scale == knob_scale::periodic) return unit_limit / (spec.max - spec.min);
+  // Not beyond the bounds, where a log scale ends; but from a place out there the limit still holds on the way back.
+  const double reach =
+      std::clamp(from + std::copysign(unit_limit, way), std::min(spec.min, from), std::max(spec.max, from));
   return std::abs(displacement(spec, from, reach));
 }
 

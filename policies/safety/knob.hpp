@@ -22,6 +22,8 @@ enum class knob_type : std::uint8_t { continuous, integer, boolean, categorical 
 enum class knob_scale : std::uint8_t { linear, log, periodic };
 
 /// One value per knob of a loop, in the loop's knob order and each knob's unit. Inline storage: no allocation on the hot path.
+/// A list with more than max_knobs values keeps max_knobs + 1 of them, so that it never has the length of any loop and is
+/// refused instead of being mistaken for a shorter one.
 class knob_values {
 public:
   knob_values() = default;
@@ -41,7 +43,7 @@ public:
   friend bool operator==(const knob_values& a, const knob_values& b);
 
 private:
-  std::array<double, max_knobs> values_{};
+  std::array<double, max_knobs + 1> values_{};
   std::uint8_t size_{0};
 };
 
@@ -74,14 +76,15 @@ struct knob_spec {
 /// @returns true if the knob has distances (continuous and integer knobs do).
 [[nodiscard]] bool is_ordered(const knob_spec& spec);
 
-/// @returns the place of an in-bounds value on the knob's scale, 0 at min, 1 at max.
+/// @param value  any finite number; values beyond the bounds (a human override, drift) have places below 0 or above 1.
+/// @returns the place of a value on the knob's scale, 0 at min, 1 at max; always finite, within +-1e6.
 [[nodiscard]] double position_of(const knob_spec& spec, double value);
 
 /// @param position  any finite number; wrapped on a periodic scale, else limited to 0..1.
 /// @returns the admissible value nearest to that place (on the knob's grid, integral where it must be).
 [[nodiscard]] double value_at(const knob_spec& spec, double position);
 
-/// @returns the signed way from one in-bounds value to another as a fraction of range in the knob's scale: the shorter way
+/// @returns the signed way from one finite value to another as a fraction of range in the knob's scale: the shorter way
 ///          round on a periodic scale, +-switch_displacement for a change of a knob without distances.
 [[nodiscard]] double displacement(const knob_spec& spec, double from, double to);
 

@@ -37,7 +37,7 @@ struct receipt {
   std::uint64_t generation{0};
   std::uint64_t revision{0};
   instant applied_at{}; ///< when it was confirmed in force
-  knob_values values;   ///< as read back
+  knob_values values;   ///< confirmed by reading back (what the plant rounds off counts as the same value)
   friend bool operator==(const receipt&, const receipt&) = default;
 };
 

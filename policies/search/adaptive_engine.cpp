@@ -138,6 +138,19 @@ engine_state fresh_engine(const engine_settings& settings, std::uint64_t seed, c
   return s;
 }
 
+void resume_engine(engine_state& s, const engine_settings& settings, const engine_state& stored) {
+  const std::size_t n = settings.knobs.size();
+  if (stored.spsa.dimensions != n || stored.gradient.size() != n || stored.movement.size() != n || stored.base.size() != n) return;
+  const knob_values baseline = s.baseline;
+  s = stored;
+  s.baseline = baseline;
+  s.live = false;
+  s.frozen = false;
+  s.held_until.reset();
+  s.base_position.clear();
+  rest(s);
+}
+
 void on_live(engine_state& s, const engine_settings& settings, const live_configuration& live, instant now) {
   const bool ours = s.live && s.expects == engine_expectation::verdict && live.values == s.asked.values;
   const bool changed = !s.live || live.generation != s.generation;

@@ -75,6 +75,10 @@ struct engine_decision {
 
 [[nodiscard]] engine_state fresh_engine(const engine_settings& settings, std::uint64_t seed, const knob_values& baseline);
 
+/// Goes on from a stored state: what was learned is kept, the perturbation in progress and what was asked are not, because
+/// nobody knows what became of them. A state of another knob set is ignored.
+void resume_engine(engine_state& state, const engine_settings& settings, const engine_state& stored);
+
 /// The live configuration changed, by us or by others. Another's change ends the perturbation in progress.
 void on_live(engine_state& state, const engine_settings& settings, const live_configuration& live, instant now);
 /// One validated window. Of another generation: ignored.

@@ -12,11 +12,11 @@ void add(sensor_state& s, const telemetry_digest& digest) {
   objective_window& w = s.partial;
   if (w.digests == 0) {
     w.generation = digest.generation;
-    w.begin = digest.timestamp - digest.window;
+    w.begin = digest.at - digest.window;
     s.sum_squares = 0;
   }
   ++w.digests;
-  w.end = digest.timestamp;
+  w.end = digest.at;
   w.samples += digest.sample_count;
   const double before = digest.objective - w.mean;
   w.mean += before / w.digests;
@@ -27,13 +27,13 @@ void add(sensor_state& s, const telemetry_digest& digest) {
   average(w.throughput_per_s, digest.throughput_per_s());
   average(w.error_rate, digest.error_rate());
   // The worst of the window: an average of percentiles would hide the very spike it is there to show.
-  if (auto p99 = digest.latency_p99_ms()) w.latency_p99_ms = std::max(w.latency_p99_ms.value_or(*p99), *p99);
+  if (auto p99 = digest.p99_latency_ms()) w.latency_p99_ms = std::max(w.latency_p99_ms.value_or(*p99), *p99);
   if (auto margin = digest.constraint_margin()) w.constraint_margin = std::min(w.constraint_margin.value_or(*margin), *margin);
 }
 
 bool all_finite(const telemetry_digest& d) {
   const auto finite = [](std::optional<double> v) { return !v || std::isfinite(*v); };
-  return std::isfinite(d.objective) && finite(d.latency_p99_ms()) && finite(d.throughput_per_s()) &&
+  return std::isfinite(d.objective) && finite(d.p99_latency_ms()) && finite(d.throughput_per_s()) &&
          finite(d.error_rate()) && finite(d.constraint_margin());
 }
 
@@ -56,12 +56,12 @@ std::optional<digest_fault> judge(const sensor_state& s, const window_settings& 
                                   instant now) {
   if (!all_finite(digest)) return digest_fault::not_finite;
   if (digest.sample_count == 0 || digest.window <= 0us) return digest_fault::empty;
-  if (digest.timestamp > now) return digest_fault::from_the_future;
-  if (now - digest.timestamp > settings.max_age) return digest_fault::stale;
+  if (digest.at > now) return digest_fault::from_the_future;
+  if (now - digest.at > settings.max_age) return digest_fault::stale;
   if (s.last_sequence && digest.sequence <= *s.last_sequence) return digest_fault::out_of_order;
-  if (s.last_timestamp && digest.timestamp <= *s.last_timestamp) return digest_fault::out_of_order;
+  if (s.last_timestamp && digest.at <= *s.last_timestamp) return digest_fault::out_of_order;
   if (digest.generation != s.generation) return digest_fault::other_generation;
-  if (digest.timestamp - digest.window < s.measurable_from) return digest_fault::settling;
+  if (digest.at - digest.window < s.measurable_from) return digest_fault::settling;
   return std::nullopt;
 }
 
@@ -73,7 +73,7 @@ std::optional<objective_window> take(sensor_state& s, const window_settings& set
   }
   ++s.accepted;
   s.last_sequence = digest.sequence;
-  s.last_timestamp = digest.timestamp;
+  s.last_timestamp = digest.at;
   add(s, digest);
   objective_window& w = s.partial;
   if (w.digests < settings.digests && w.end - w.begin < settings.span) return std::nullopt;

@@ -124,8 +124,7 @@ private:
   const std::size_t mask_;
   const std::unique_ptr<cell[]> cells_;
   alignas(cache_line) std::atomic<std::uint64_t> next_in_{0};
-  alignas(cache_line) std::atomic<std::uint64_t> next_out_{0};
-  char pad_[cache_line - sizeof(std::atomic<std::uint64_t>)]{}; // nothing of the neighbour's shares the consumers' line
+  alignas(cache_line) std::atomic<std::uint64_t> next_out_{0}; // and the rest of its line is padding
 };
 
 } // namespace homeostat

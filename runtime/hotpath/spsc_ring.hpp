@@ -90,7 +90,7 @@ public:
       // `number`.
       if (head_.compare_exchange_strong(number, number + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
         T element;
-        std::memcpy(&element, words.data(), sizeof(T));
+        std::memcpy(static_cast<void*>(&element), words.data(), sizeof(T));
         return element;
       }
     }

@@ -4,7 +4,9 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
+#include <utility>
 
 namespace homeostat {
 namespace {
@@ -14,17 +16,17 @@ struct free_evp {
   void operator()(EVP_MD_CTX* p) const { EVP_MD_CTX_free(p); }
 };
 
-/// Appends in the layout the header documents.
+/// Lays out in a buffer what the header documents.
 class encoder {
 public:
-  explicit encoder(std::vector<unsigned char>& out) : out_{out} { out_.clear(); }
-
-  void tag(std::string_view eight) { bytes(eight.data(), eight.size()); }
+  /// @param size  exactly what will be put in.
+  encoder(std::vector<unsigned char>& buffer, std::size_t size) {
+    buffer.resize(size);
+    at_ = buffer.data();
+  }
 
   template <class unsigned_integer> void number(unsigned_integer value) {
-    unsigned char little[sizeof value];
-    for (std::size_t i = 0; i < sizeof value; ++i) little[i] = static_cast<unsigned char>(value >> (8 * i));
-    bytes(little, sizeof value);
+    for (std::size_t i = 0; i < sizeof value; ++i) *at_++ = static_cast<unsigned char>(value >> (8 * i));
   }
 
   void time(instant t) { number(static_cast<std::uint64_t>(t.time_since_epoch().count())); }
@@ -35,13 +37,24 @@ public:
   }
 
   void bytes(const void* data, std::size_t size) {
-    const auto* first = static_cast<const unsigned char*>(data);
-    out_.insert(out_.end(), first, first + size);
+    if (size > 0) std::memcpy(at_, data, size);
+    at_ += size;
   }
 
 private:
-  std::vector<unsigned char>& out_;
+  unsigned char* at_;
 };
+
+constexpr std::string_view record_tag = "hsrecord";
+constexpr std::string_view genesis_tag = "hsgenesi";
+
+std::size_t record_size(const record_fields& f) {
+  return record_tag.size() + sizeof chain_format + sizeof(chain_hash) + 3 * sizeof(std::uint64_t) +
+         3 * sizeof(std::uint32_t) + f.loop.size() + f.kind.size() + f.payload.size();
+}
+
+constexpr std::size_t genesis_size = genesis_tag.size() + sizeof chain_format + sizeof(chain_hash) +
+                                     sizeof(chain_store_id) + sizeof(std::uint64_t);
 
 bool by_sequence(const chain_finding& a, const chain_finding& b) {
   return a.sequence != b.sequence ? a.sequence < b.sequence : a.fault < b.fault;
@@ -79,8 +92,8 @@ chain_hasher::chain_hasher(chain_hasher&&) noexcept = default;
 chain_hasher& chain_hasher::operator=(chain_hasher&&) noexcept = default;
 
 chain_hash chain_hasher::record(const chain_hash& previous, const record_fields& fields) {
-  encoder out{impl_->buffer};
-  out.tag("hsrecord");
+  encoder out{impl_->buffer, record_size(fields)};
+  out.bytes(record_tag.data(), record_tag.size());
   out.number(chain_format);
   out.bytes(previous.data(), previous.size());
   out.number(fields.sequence);
@@ -94,8 +107,8 @@ chain_hash chain_hasher::record(const chain_hash& previous, const record_fields&
 
 chain_hash chain_hasher::genesis(const chain_store_id& store_id, instant created) {
   constexpr chain_hash zero{};
-  encoder out{impl_->buffer};
-  out.tag("hsgenesi");
+  encoder out{impl_->buffer, genesis_size};
+  out.bytes(genesis_tag.data(), genesis_tag.size());
   out.number(chain_format);
   out.bytes(zero.data(), zero.size());
   out.bytes(store_id.data(), store_id.size());
@@ -134,6 +147,11 @@ std::vector<chain_finding> finding_list::take() {
 
 void chain_checker::check_gap(std::uint64_t sequence) {
   if (sequence == sequence_ + 1) return;
+  if (sequence <= sequence_) {
+    findings_.add({chain_fault::unexpected, sequence, "a record after " + std::to_string(sequence_),
+                   "record " + std::to_string(sequence) + " in its place"});
+    return;
+  }
   const std::uint64_t last = sequence - 1;
   findings_.add({chain_fault::missing, sequence_ + 1,
                  "records " + std::to_string(sequence_ + 1) + " to " + std::to_string(last),

@@ -86,9 +86,8 @@ public:
   /// Notes a record whose fields cannot be read: what follows is judged by the hash it carries, if it carries one.
   void malformed(std::uint64_t sequence, std::string expected, std::string found, const std::optional<chain_hash>& hash);
 
-  /// @returns sequence and hash of the last record seen.
-  [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
-  [[nodiscard]] const chain_hash& hash() const { return hash_; }
+  /// The hash of the record before is unreadable: the next link cannot be judged.
+  void forget_hash() { hash_known_ = false; }
 
 private:
   void check_gap(std::uint64_t sequence);

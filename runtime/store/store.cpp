@@ -60,16 +60,16 @@ std::expected<void, store_error> check_number(std::uint64_t revision) {
 }
 
 std::expected<void, store_error> check_entry(const audit_entry& e) {
-  return check_text("audit loop", e.loop, 0, max_loop_bytes)
-      .and_then([&] { return check_text("audit kind", e.kind, 1, max_kind_bytes); })
-      .and_then([&] { return check_size("audit payload", e.payload.size(), max_payload_bytes); });
+  if (auto ok = check_text("audit loop", e.loop, 0, max_loop_bytes); !ok) return ok;
+  if (auto ok = check_text("audit kind", e.kind, 1, max_kind_bytes); !ok) return ok;
+  return check_size("audit payload", e.payload.size(), max_payload_bytes);
 }
 
 std::expected<void, store_error> check_revision(const stored_revision& r) {
-  return check_text("revision loop", r.loop, 1, max_loop_bytes)
-      .and_then([&] { return check_number(r.revision); })
-      .and_then([&] { return check_text("revision name", r.name.value_or("-"), 1, max_key_bytes); })
-      .and_then([&] { return check_size("revision values", r.values.size(), max_value_bytes); });
+  if (auto ok = check_text("revision loop", r.loop, 1, max_loop_bytes); !ok) return ok;
+  if (auto ok = check_number(r.revision); !ok) return ok;
+  if (auto ok = check_text("revision name", r.name ? std::string_view{*r.name} : "-", 1, max_key_bytes); !ok) return ok;
+  return check_size("revision values", r.values.size(), max_value_bytes);
 }
 
 } // namespace
@@ -134,14 +134,14 @@ std::expected<void, store_error> check_batch(const store_batch& batch) {
     if (auto ok = check_entry(e); !ok) return ok;
   for (const state_entry& s : batch.state) {
     if (auto ok = check_text("state key", s.key, 1, max_key_bytes); !ok) return ok;
-    if (auto ok = check_size("state value of " + s.key, s.value ? s.value->size() : 0, max_value_bytes); !ok) return ok;
+    if (auto ok = check_size("state value", s.value ? s.value->size() : 0, max_value_bytes); !ok) return ok;
   }
   for (const stored_revision& r : batch.revisions)
     if (auto ok = check_revision(r); !ok) return ok;
   for (const revision_mark& m : batch.marks) {
     if (auto ok = check_text("mark loop", m.loop, 1, max_loop_bytes); !ok) return ok;
     if (auto ok = check_number(m.revision); !ok) return ok;
-    if (auto ok = check_text("mark name", m.name.value_or("-"), 1, max_key_bytes); !ok) return ok;
+    if (auto ok = check_text("mark name", m.name ? std::string_view{*m.name} : "-", 1, max_key_bytes); !ok) return ok;
   }
   return {};
 }

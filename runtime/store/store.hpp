@@ -157,8 +157,8 @@ struct verify_progress {
 using verify_callback = std::function<bool(const verify_progress&)>;
 
 struct verify_request {
-  std::optional<chain_hash> expected_head; ///< the head must have this hash
-  std::vector<chain_anchor> anchors;       ///< each must be in the chain
+  std::optional<chain_hash> expected_head{}; ///< the head must have this hash
+  std::vector<chain_anchor> anchors{};       ///< each must be in the chain
   unsigned threads{2};                     ///< 1..64
   std::size_t max_findings{1000};          ///< findings kept, lowest sequences first; the rest is only counted
 };

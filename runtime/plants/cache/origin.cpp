@@ -13,8 +13,9 @@ constexpr std::uint64_t stream_phase = 12;
 
 duration fetch_time(const origin_settings& s, std::size_t items, std::size_t in_flight, std::size_t sessions,
                     double slowdown) {
+  const double n = static_cast<double>(items);
   const double idle = static_cast<double>(s.per_batch.count()) +
-                      static_cast<double>(s.per_item.count()) * static_cast<double>(items);
+                      static_cast<double>(s.per_item.count()) * n * (1 + n / s.batch_knee);
   const double load = static_cast<double>(in_flight) / s.item_capacity;
   const double factor = (1 + load * load) * (1 + s.session_overhead * static_cast<double>(sessions)) * slowdown;
   return duration(static_cast<std::int64_t>(idle * factor));

@@ -37,7 +37,8 @@ public:
 struct origin_settings {
   std::uint64_t seed{1};
   duration per_batch{9'000};       ///< fixed cost of one fetch
-  duration per_item{1'500};        ///< cost of each key in it
+  duration per_item{1'500};        ///< cost of each key in it, as long as the batch is small
+  double batch_knee{40};           ///< batch size at which a key costs twice that: big answers are put together slowly
   double item_capacity{110};       ///< keys in flight at which a fetch takes twice as long; grows with the square
   double session_overhead{0.02};   ///< part by which each open session slows every fetch
   duration change_period{1'500'000}; ///< mean time between two changes of a value; each key has its own, within +-40 %

@@ -18,7 +18,7 @@ constexpr auto poll_interval = 5ms;    // of SHOW POOLS while a pool shrinks; an
 constexpr double largest_size = 10000; // keeps the number an int in PgBouncer, and a typing error from forking a server to death
 
 /// The console takes a name in double quotes, as SQL does.
-std::string quoted(const std::string& name) {
+std::string quoted_name(const std::string& name) {
   std::string text = "\"";
   for (const char c : name) {
     if (c == '"') text += '"';
@@ -204,7 +204,7 @@ std::expected<void, plant_error> pgbouncer_plant::pause_and_resume(time_point pa
     std::this_thread::sleep_for(poll_interval);
   }
   resume_owed_ = true;
-  const auto paused = command("PAUSE " + quoted(settings_.database), pause_deadline);
+  const auto paused = command("PAUSE " + quoted_name(settings_.database), pause_deadline);
   const auto resumed = resume(deadline);
   if (paused) return resumed;
   if (!resumed) return std::unexpected(plant_error{paused.error().what + "; and then: " + resumed.error().what});
@@ -223,7 +223,7 @@ std::expected<void, plant_error> pgbouncer_plant::pay_debts(time_point deadline)
 /// A PAUSE without an answer has cost its connection, so this one is new. PgBouncer reads it after it has read the PAUSE:
 /// once RESUME is answered, no PAUSE of ours can take effect any more.
 std::expected<void, plant_error> pgbouncer_plant::resume(time_point deadline) {
-  auto sent = command("RESUME " + quoted(settings_.database), deadline);
+  auto sent = command("RESUME " + quoted_name(settings_.database), deadline);
   // It refuses when the database is not paused, for example because PgBouncer was restarted. The state decides.
   const auto state = database(acting_, deadline);
   if (state && !state->paused) {

@@ -15,26 +15,26 @@ namespace homeostat {
 /// its old size for as long as it stays busy.
 enum class shrink_method {
   /// PAUSE, then RESUME: all connections are closed once their transactions end, and made anew. Every client of the database
-  /// waits meanwhile, for the longest running transaction.
+  /// waits meanwhile, for the longest running transaction: with a long one the shrink fails after shrink_limit.
   pause,
-  /// server_lifetime = 0 until the pool fits: each connection is closed when its transaction ends, and clients go on.
+  /// server_lifetime = 0 until the pool fits: each connection is closed when its transaction ends, and the other clients go
+  /// on. Takes as long as pause, and succeeds beside long transactions; but a process that dies in between leaves
+  /// server_lifetime at 0, that is, one login per transaction, until PgBouncer is reloaded.
   retire
 };
 
 struct pgbouncer_settings {
   std::string console;  ///< libpq connection string of the admin console: "host=127.0.0.1 port=6432 user=admin"
   std::string database; ///< as named under [databases]; its pools are measured and tuned; not longer than 63 bytes
-  shrink_method shrink{shrink_method::retire};
-  /// How long a shrink may wait for running transactions, > 0 (and never longer than the call's patience). With
-  /// shrink_method::pause every client of the database waits that long when one transaction is long.
+  shrink_method shrink{shrink_method::pause};
+  /// How long a shrink may wait for running transactions, > 0; never longer than two thirds of the call's patience.
   duration shrink_limit{2s};
   std::optional<std::filesystem::path> client_progress; ///< log of a `pgbench -P`, for the client_... metrics
 };
 
 /// A live PgBouncer as a plant: the size of one database's connection pool, and what it does to the clients.
 ///
-/// Metrics: throughput_per_s, latency_mean_ms (wait for a server plus transaction), wait_mean_ms, query_mean_ms (all left out
-/// when nothing ended in the interval), clients_waiting, servers_active, servers_idle, maxwait_s, pool_size, and with
+/// Metrics: those of metrics_between(), clients_waiting, servers_active, servers_idle, maxwait_s, pool_size, and with
 /// client_progress what pgbench_progress gives. The one knob is default_pool_size: a whole number from 1.
 ///
 /// The first reading after a connection was made has nothing to compare with: its interval is empty and it has no samples.

@@ -138,13 +138,17 @@ std::expected<named_values, plant_error> metrics_between(const database_totals& 
                                        "): it was restarted, expected totals that only grow"});
   const auto transactions = static_cast<double>(after.transactions - before.transactions);
   const auto queries = static_cast<double>(after.queries - before.queries);
+  const double wait = ms(after.wait_us - before.wait_us);
+  const double latency = ms(after.transaction_us - before.transaction_us);
+  // A wait is booked when it ends, the time around it when the query or transaction ends, perhaps in the next interval.
+  const auto without_wait = [wait](double time) { return std::max(0.0, time - wait); };
   named_values metrics{{"throughput_per_s", transactions / seconds_of(elapsed)}};
   if (transactions > 0) {
-    const double wait = ms(after.wait_us - before.wait_us) / transactions;
-    metrics["wait_mean_ms"] = wait;
-    metrics["latency_mean_ms"] = wait + ms(after.transaction_us - before.transaction_us) / transactions;
+    metrics["latency_mean_ms"] = latency / transactions;
+    metrics["wait_mean_ms"] = wait / transactions;
+    metrics["held_mean_ms"] = without_wait(latency) / transactions;
   }
-  if (queries > 0) metrics["query_mean_ms"] = ms(after.query_us - before.query_us) / queries;
+  if (queries > 0) metrics["query_mean_ms"] = without_wait(ms(after.query_us - before.query_us)) / queries;
   return metrics;
 }
 

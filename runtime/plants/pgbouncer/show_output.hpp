@@ -8,13 +8,14 @@
 
 namespace homeostat {
 
-/// What SHOW STATS has counted for one database since PgBouncer started.
+/// What SHOW STATS has counted for one database since PgBouncer started. Contrary to its manual, PgBouncer starts the clocks
+/// of a transaction and of its first query when the client sends it, before it has a server: both include the wait.
 struct database_totals {
-  std::uint64_t transactions{0};
-  std::uint64_t queries{0};
-  std::uint64_t transaction_us{0}; ///< time transactions held a server
-  std::uint64_t query_us{0};       ///< time servers worked on queries
-  std::uint64_t wait_us{0};        ///< time clients waited for a server
+  std::uint64_t transactions{0};   ///< begun
+  std::uint64_t queries{0};        ///< begun
+  std::uint64_t transaction_us{0}; ///< in transactions that ended, with the wait for a server
+  std::uint64_t query_us{0};       ///< in queries that ended, with the wait for a server
+  std::uint64_t wait_us{0};        ///< waiting for a server, by clients that got one
 
   bool operator==(const database_totals&) const = default;
 };
@@ -59,8 +60,8 @@ std::expected<std::string, plant_error> parse_config(const console_table& config
 
 /// Computes what happened between two readings of the totals.
 /// @param elapsed  the time between the two, > 0.
-/// @returns throughput_per_s and, if a transaction ended, latency_mean_ms (wait plus transaction), wait_mean_ms (both per
-///          transaction) and query_mean_ms (per query). Means over nothing are left out.
+/// @returns throughput_per_s and, per transaction, latency_mean_ms (all of it), its part wait_mean_ms (for a server) and its
+///          part held_mean_ms (holding one); query_mean_ms per query, without the wait. Means over nothing are left out.
 /// @errors  a total went backwards: PgBouncer was restarted or the database was dropped in between.
 std::expected<named_values, plant_error> metrics_between(const database_totals& before, const database_totals& after,
                                                          duration elapsed);

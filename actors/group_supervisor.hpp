@@ -1,0 +1,49 @@
+#pragma once
+
+#include "actors/audit_sink.hpp"
+#include "actors/children.hpp"
+#include "actors/loop_supervisor.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace homeostat {
+
+/// One pool: a named group of loops under one supervision policy.
+struct pool_setup {
+  std::string name;
+  supervision_settings supervision{.strategy = restart_strategy::one_for_one};
+  std::vector<loop_setup> loops;
+};
+
+/// The whole node.
+struct node_setup {
+  std::string name;
+  supervision_settings supervision{.strategy = restart_strategy::rest_for_one};
+  std::shared_ptr<store_port> store;
+  std::vector<pool_setup> pools;
+  time_line time;
+  std::uint64_t seed{0};
+};
+
+/// What pool and node supervisors have in common: members that answer by loop name, and a way to the right one.
+struct group_state {
+  static inline const char* name = "supervisor";
+  children kids;
+  std::map<std::string, std::size_t> route; ///< loop name -> child
+  std::size_t first_member{0};              ///< children before it serve the members (the audit sink)
+  std::vector<caf::typed_response_promise<bool>> stoppers;
+  audit_sink_actor audit;
+};
+
+/// Supervises the loops of one pool, each on its own.
+supervisor_actor::behavior_type pool_supervisor(supervisor_actor::stateful_pointer<group_state> self, pool_setup setup,
+                                                audit_sink_actor audit, time_line time, std::uint64_t seed);
+
+/// Supervises audit sink and pools. The sink starts first and stops last; when it ends, the pools start again with the new
+/// one, from durable state.
+supervisor_actor::behavior_type node_supervisor(supervisor_actor::stateful_pointer<group_state> self, node_setup setup);
+
+} // namespace homeostat

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "messages/types.hpp"
+#include "policies/search/adaptive_engine.hpp"
+
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace homeostat {
+
+// Between the values policies work with and the Protobuf bytes that are stored or leave the process. Every `decode` checks
+// what it reads: a name that is not known, too many knobs or a truncated message is an error, never a default.
+
+[[nodiscard]] std::string encode(const proposal& x);
+[[nodiscard]] std::string encode(const proposal_verdict& x);
+[[nodiscard]] std::string encode(const live_configuration& x);
+[[nodiscard]] std::string encode(const actuation& x);
+[[nodiscard]] std::string encode(const actuation_answer& x);
+[[nodiscard]] std::string encode(const objective_window& x);
+[[nodiscard]] std::string encode(const audit_answer& x);
+[[nodiscard]] std::string encode(const audit_batch& x);
+[[nodiscard]] std::string encode(const operator_command& x);
+[[nodiscard]] std::string encode(const command_result& x);
+[[nodiscard]] std::string encode(const loop_status& x);
+[[nodiscard]] std::string encode(const sensor_status& x);
+[[nodiscard]] std::string encode(const governor_state& x);
+[[nodiscard]] std::string encode(const engine_state& x);
+/// @param loop  the loop the record belongs to; stored with it.
+[[nodiscard]] std::string encode(const audit_record& x, std::string_view loop);
+
+/// @returns the value, or one sentence on what is wrong with the bytes.
+template <class T>
+[[nodiscard]] std::expected<T, std::string> decode(std::string_view bytes);
+
+/// @returns the record as one JSON object (Protobuf's JSON mapping), for people and scripts.
+[[nodiscard]] std::string audit_json(std::string_view bytes);
+
+} // namespace homeostat

@@ -1,0 +1,143 @@
+#include "policies/number_text.hpp"
+#include "runtime/config/readers.hpp"
+#include "runtime/config/settings_fields.hpp"
+
+#include <arpa/inet.h>
+#include <array>
+#include <limits>
+
+namespace homeostat::yaml {
+
+namespace {
+
+constexpr std::array<field<supervision_settings>, 5> supervision_fields{{
+    {"intensity", &supervision_settings::intensity},
+    {"period", &supervision_settings::period},
+    {"backoff", &supervision_settings::backoff},
+    {"backoff_limit", &supervision_settings::backoff_limit},
+    {"jitter", &supervision_settings::jitter},
+}};
+
+std::expected<void, std::string> check_supervision(const supervision_settings& s) {
+  const auto wrong = [](std::string_view name, const std::string& value, const std::string& expected) {
+    return std::unexpected(std::string(name) + " is " + value + ", expected " + expected);
+  };
+  if (s.intensity > 1000) return wrong("intensity", std::to_string(s.intensity), "0 to 1000");
+  if (s.period <= 0us) return wrong("period", duration_text(s.period), "a duration above 0");
+  if (s.backoff_limit < s.backoff)
+    return wrong("backoff_limit", duration_text(s.backoff_limit), "at least backoff, " + duration_text(s.backoff));
+  if (!(s.jitter >= 0 && s.jitter <= 1)) return wrong("jitter", number_text(s.jitter), "0 to 1");
+  return {};
+}
+
+bool is_loopback(const std::string& host, bool bracketed) {
+  if (bracketed) {
+    in6_addr address{};
+    return inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_LOOPBACK(&address);
+  }
+  in_addr address{};
+  return inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
+}
+
+void read_listen(const value& v, node_config& node) {
+  const auto text = text_of(v);
+  if (!text) return;
+  const bool bracketed = text->starts_with('[');
+  const std::size_t colon = text->rfind(':');
+  const auto port = colon == std::string::npos ? std::nullopt : parse_whole(std::string_view(*text).substr(colon + 1));
+  if (!port || *port > std::numeric_limits<std::uint16_t>::max())
+    return v.refuse_form("a loopback address and a port from 0 (the system chooses) to 65535, such as \"127.0.0.1:8421\"");
+  std::string host = text->substr(0, colon);
+  if (bracketed) host = host.ends_with(']') ? host.substr(1, host.size() - 2) : "";
+  if (!is_loopback(host, bracketed))
+    return v.refuse_form("a loopback address, 127.0.0.1 or [::1]: off loopback TLS and a token are needed, which this version "
+                         "does not have");
+  node.api_host = host;
+  node.api_port = static_cast<std::uint16_t>(*port);
+}
+
+template <class Reader> void in_section(const mapping& spec, std::string_view name, const key_table& keys, Reader reader) {
+  const auto v = spec.find(name);
+  const auto section = v ? mapping::open(*v, keys) : std::nullopt;
+  if (section) reader(*section);
+}
+
+void read_word(const mapping& m, std::string_view name, const word_set& set, std::string& target) {
+  const auto v = m.find(name);
+  const auto chosen = v ? choice_of(*v, set.words) : std::nullopt;
+  if (chosen) target = std::string(set.words[*chosen]);
+}
+
+} // namespace
+
+const key_table& node_keys() {
+  static const key_table table{"node", {{"store"}, {"api"}, {"log"}, {"supervision"}, {"seed"}}};
+  return table;
+}
+const key_table& store_keys() {
+  static const key_table table{"store", {{"path", "the path of the store's file"}}};
+  return table;
+}
+const key_table& api_keys() {
+  static const key_table table{"api", {{"listen", "a loopback address and a port, such as \"127.0.0.1:8421\""}}};
+  return table;
+}
+const key_table& log_keys() {
+  static const key_table table{"log", {{"format"}, {"level"}}};
+  return table;
+}
+const key_table& supervision_keys() {
+  static const key_table table{"supervision", keys_of<supervision_settings>({{.name = "strategy"}}, supervision_fields)};
+  return table;
+}
+const key_table& pool_keys() {
+  static const key_table table{"pool", {{"policy"}, {"supervision"}}};
+  return table;
+}
+
+const word_set& log_format_words() {
+  static constexpr std::array<std::string_view, 2> words{"text", "json"};
+  static const word_set set{"log_format", words};
+  return set;
+}
+const word_set& log_level_words() {
+  static constexpr std::array<std::string_view, 5> words{"trace", "debug", "info", "warn", "error"};
+  static const word_set set{"log_level", words};
+  return set;
+}
+const word_set& supervision_strategy_words() {
+  // In the order of restart_strategy.
+  static constexpr std::array<std::string_view, 3> words{"one_for_one", "one_for_all", "rest_for_one"};
+  static const word_set set{"supervision_strategy", words};
+  return set;
+}
+
+supervision_settings read_supervision(const mapping& spec) {
+  supervision_settings settings;
+  in_section(spec, "supervision", supervision_keys(), [&](const mapping& m) {
+    const auto v = m.find("strategy");
+    if (const auto chosen = v ? choice_of(*v, supervision_strategy_words().words) : std::nullopt)
+      settings.strategy = static_cast<restart_strategy>(*chosen);
+    read_fields<supervision_settings>(m, settings, supervision_fields);
+    report_checks<supervision_settings>(m, m.self(), settings, supervision_settings{}, supervision_fields, check_supervision);
+  });
+  return settings;
+}
+
+void read_node(const mapping& spec, node_config& node) {
+  in_section(spec, "store", store_keys(), [&](const mapping& m) {
+    if (const auto v = m.find("path")) node.store_path = text_of(*v).value_or(node.store_path);
+  });
+  in_section(spec, "api", api_keys(), [&](const mapping& m) {
+    if (const auto v = m.find("listen")) read_listen(*v, node);
+  });
+  in_section(spec, "log", log_keys(), [&](const mapping& m) {
+    read_word(m, "format", log_format_words(), node.log_format);
+    read_word(m, "level", log_level_words(), node.log_level);
+  });
+  node.supervision = read_supervision(spec);
+  if (const auto v = spec.find("seed"))
+    node.seed = whole_of(*v, 0, std::numeric_limits<std::uint64_t>::max()).value_or(node.seed);
+}
+
+} // namespace homeostat::yaml

@@ -1,0 +1,103 @@
+#pragma once
+
+#include "policies/safety/governor.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace homeostat::sim {
+
+/// Who sends and receives in a simulation: the actors of one loop, what surrounds them, and the people.
+enum class party : std::uint8_t { source, sensor, engine, governor, actuator, store, supervisor, operators, rival, world };
+inline constexpr std::size_t party_count = 10;
+[[nodiscard]] constexpr std::string_view name_of(party p) {
+  constexpr std::string_view names[] = {"source", "sensor",     "engine",    "governor", "actuator",
+                                        "store",  "supervisor", "operators", "rival",    "world"};
+  return names[static_cast<std::size_t>(p)];
+}
+
+/// What a timer of an actor means; `token` tells an armed one from one that was replaced.
+enum class alarm : std::uint8_t {
+  sample,            ///< source: measure now
+  release,           ///< source: the burst ends
+  look,              ///< engine: ask again; governor: tick
+  no_answer,         ///< engine: the verdict did not come
+  audit_timeout,     ///< governor; token = ticket
+  actuation_timeout, ///< governor; token = ticket
+  command_timeout,   ///< governor; token = batch
+  load_timeout,      ///< governor: the store did not answer
+  read_timeout,      ///< governor: the plant did not answer
+  flush_done,        ///< store
+  land,              ///< actuator: the values reach the plant
+  finish,            ///< actuator: the operation is over
+  revert,            ///< actuator: the plant falls back
+  start,             ///< supervisor; token = child
+  boot,              ///< world: the process comes up
+  turn,              ///< operators, rival: act
+  stop,              ///< world: shutdown is asked for
+};
+struct alarm_mail {
+  alarm what{};
+  std::uint64_t token{0};
+};
+
+struct digest_mail {
+  telemetry_digest digest;
+  std::uint32_t truth{0};  ///< the checker's number of what was really measured
+  std::uint32_t stream{0}; ///< connection of the source it came over
+};
+/// The source's numbering starts over: a new connection.
+struct stream_mail { std::uint32_t stream{0}; };
+struct proposal_mail {
+  proposal wish;
+  party from{};
+};
+/// Whoever was asked is gone.
+struct failed_request {};
+/// "Tell me the live configuration": what a restarted sensor or proposer asks the governor first.
+struct subscribe {};
+
+struct batch_mail {
+  std::uint64_t id{0};
+  std::optional<std::uint64_t> ticket;
+  std::vector<audit_record> records;
+  std::unique_ptr<const governor_state> state;
+};
+struct batch_answer { std::uint64_t id{0}; };
+struct load_request { std::uint64_t token{0}; };
+struct load_answer {
+  std::uint64_t token{0};
+  bool ok{false};
+  std::unique_ptr<governor_state> state;
+};
+struct actuation_mail {
+  actuation wanted;
+  duration deadline{0}; ///< true time after which nobody waits any more: it is not begun then
+};
+struct read_request {
+  std::uint64_t token{0};
+  duration deadline{0};
+};
+struct read_answer {
+  std::uint64_t token{0};
+  std::optional<knob_values> values;
+};
+struct command_answer {
+  operator_action action{};
+  bool ok{false};
+  bool durable{false};
+  std::string text;
+};
+struct governor_stopped {};
+
+using mail = std::variant<alarm_mail, digest_mail, stream_mail, proposal_mail, failed_request, subscribe, batch_mail,
+                          batch_answer, load_request, load_answer, actuation_mail, read_request, read_answer, command_answer,
+                          governor_stopped, objective_window, live_configuration, proposal_verdict, audit_answer,
+                          actuation_answer, operator_command, give_up, stop_request>;
+
+} // namespace homeostat::sim
