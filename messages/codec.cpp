@@ -20,7 +20,7 @@ constexpr std::size_t change_classes = 5;
 
 void put(v1::Violation* out, const violation& x) {
   out->set_code(std::string(name_of(x.code)));
-  out->set_knob(x.knob);
+  out->set_knob(text(x.knob));
   out->set_value(x.value);
   out->set_limit(x.limit);
   if (x.retry_at) out->set_retry_at_us(to_us(*x.retry_at));
@@ -44,8 +44,8 @@ void put(v1::Proposal* out, const proposal& x) {
   out->set_epoch(x.epoch);
   put(out->mutable_values(), x.values);
   put(out->mutable_gradient(), x.gradient);
-  out->set_source(x.source);
-  out->set_evidence(x.evidence);
+  out->set_source(text(x.source));
+  out->set_evidence(text(x.evidence));
 }
 
 void get(const v1::Proposal& in, proposal& x) {
@@ -66,7 +66,7 @@ void get(const v1::Proposal& in, proposal& x) {
 
 namespace {
 
-using codec::enum_of, codec::get, codec::malformed, codec::put, codec::to_instant, codec::to_us;
+using codec::enum_of, codec::get, codec::malformed, codec::put, codec::text, codec::to_instant, codec::to_us;
 
 void put(v1::Receipt* out, const receipt& x) {
   out->set_generation(x.generation);
@@ -131,7 +131,7 @@ void put(v1::ActuationAnswer* out, const actuation_answer& x) {
   out->set_ticket(x.ticket);
   out->set_ok(x.ok);
   put(out->mutable_read_back(), x.read_back);
-  out->set_text(x.text);
+  out->set_text(text(x.text));
 }
 
 void get(const v1::ActuationAnswer& in, actuation_answer& x) {
@@ -176,13 +176,14 @@ void put(v1::AuditRecord* out, const audit_record& x) {
   out->set_revision(x.revision);
   out->set_change(std::string(name_of(x.change)));
   out->set_classification(std::string(name_of(x.classification)));
-  out->set_source(x.source);
-  out->set_actor(x.actor);
-  out->set_evidence(x.evidence);
-  put(out->mutable_before(), x.before);
-  put(out->mutable_after(), x.after);
+  out->set_source(text(x.source));
+  out->set_actor(text(x.actor));
+  out->set_evidence(text(x.evidence));
+  // A refused proposal may have had more values than any loop has knobs; how many is in its violation.
+  put(out->mutable_before(), std::span(x.before.begin(), std::min(x.before.size(), max_knobs)));
+  put(out->mutable_after(), std::span(x.after.begin(), std::min(x.after.size(), max_knobs)));
   if (x.reason) put(out->mutable_reason(), *x.reason);
-  out->set_text(x.text);
+  out->set_text(text(x.text));
 }
 
 void get(const v1::AuditRecord& in, audit_record& x) {
@@ -206,7 +207,7 @@ constexpr std::array<std::string_view, 3> audit_status_names{"durable", "full", 
 void put(v1::AuditAnswer* out, const audit_answer& x) {
   out->set_ticket(x.ticket);
   out->set_status(std::string(audit_status_names.at(static_cast<std::size_t>(x.status))));
-  out->set_text(x.text);
+  out->set_text(text(x.text));
 }
 
 void get(const v1::AuditAnswer& in, audit_answer& x) {
@@ -218,10 +219,10 @@ void get(const v1::AuditAnswer& in, audit_answer& x) {
 }
 
 void put(v1::AuditBatch* out, const audit_batch& x) {
-  out->set_loop(x.loop);
+  out->set_loop(text(x.loop));
   for (const audit_record& record : x.records) {
     put(out->add_records(), record);
-    out->mutable_records(out->records_size() - 1)->set_loop(x.loop);
+    out->mutable_records(out->records_size() - 1)->set_loop(text(x.loop));
   }
   out->set_state(x.state);
   out->set_durable(x.durable);
@@ -239,8 +240,8 @@ constexpr std::array<std::string_view, 6> action_names{"pause",  "resume", "roll
 
 void put(v1::OperatorCommand* out, const operator_command& x) {
   out->set_action(std::string(action_names.at(static_cast<std::size_t>(x.action))));
-  out->set_actor(x.actor);
-  out->set_text(x.text);
+  out->set_actor(text(x.actor));
+  out->set_text(text(x.text));
   put(out->mutable_values(), x.values);
   out->set_override_bounds(x.override_bounds);
 }
@@ -257,7 +258,7 @@ void get(const v1::OperatorCommand& in, operator_command& x) {
 
 void put(v1::CommandResult* out, const command_result& x) {
   out->set_ok(x.ok);
-  out->set_text(x.text);
+  out->set_text(text(x.text));
 }
 
 void get(const v1::CommandResult& in, command_result& x) {
@@ -266,22 +267,22 @@ void get(const v1::CommandResult& in, command_result& x) {
 }
 
 void put(v1::LoopStatus* out, const loop_status& x) {
-  out->set_name(x.name);
-  out->set_pool(x.pool);
-  out->set_state(x.state);
+  out->set_name(text(x.name));
+  out->set_pool(text(x.pool));
+  out->set_state(text(x.state));
   out->set_generation(x.generation);
   out->set_revision(x.revision);
   for (const knob_status& knob : x.knobs) {
     v1::KnobStatus* k = out->add_knobs();
-    k->set_name(knob.name);
-    k->set_unit(knob.unit);
+    k->set_name(text(knob.name));
+    k->set_unit(text(knob.unit));
     k->set_value(knob.value);
     k->set_base(knob.base);
     k->set_baseline(knob.baseline);
     k->set_min(knob.min);
     k->set_max(knob.max);
   }
-  for (const std::string& reason : x.safe_mode_reasons) out->add_safe_mode_reasons(reason);
+  for (const std::string& reason : x.safe_mode_reasons) out->add_safe_mode_reasons(text(reason));
   if (x.objective) out->set_objective(*x.objective);
   out->set_applied(x.applied);
   out->mutable_rejected()->insert(x.rejected.begin(), x.rejected.end());
@@ -290,7 +291,7 @@ void put(v1::LoopStatus* out, const loop_status& x) {
   out->set_windows(x.windows);
   out->set_digests(x.digests);
   out->mutable_digest_faults()->insert(x.digest_faults.begin(), x.digest_faults.end());
-  out->set_text(x.text);
+  out->set_text(text(x.text));
   out->set_restarts(x.restarts);
 }
 
@@ -353,7 +354,7 @@ std::string encode(const sensor_status& x) { return to_bytes<v1::LoopStatus>(x);
 std::string encode(const audit_record& x, std::string_view loop) {
   v1::AuditRecord message;
   put(&message, x);
-  message.set_loop(std::string(loop));
+  message.set_loop(text(loop));
   return message.SerializeAsString();
 }
 
@@ -375,7 +376,7 @@ template <> std::expected<audit_record, std::string> decode<audit_record>(std::s
 
 std::string audit_json(std::string_view bytes) {
   v1::AuditRecord message;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return R"({"error":"not an audit record"})";
+  if (!codec::parse(message, bytes)) return R"({"error":"not an audit record"})";
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
   std::string json;

@@ -8,6 +8,7 @@
 #include <google/protobuf/repeated_field.h>
 
 #include <expected>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -20,6 +21,10 @@ namespace homeostat::codec {
 struct malformed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+
+/// @returns the text with everything that is not UTF-8 replaced by U+FFFD. Protobuf writes any bytes but does not read them
+///          back, and a state that nobody can read is a loop that never starts again.
+[[nodiscard]] std::string text(std::string_view bytes);
 
 using doubles = google::protobuf::RepeatedField<double>;
 
@@ -54,13 +59,19 @@ template <class Enum>
   return static_cast<Enum>(number);
 }
 
+/// @returns true if the bytes are a message of that kind.
+template <class Message>
+[[nodiscard]] bool parse(Message& message, std::string_view bytes) {
+  return bytes.size() <= std::numeric_limits<int>::max() &&
+         message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+}
+
 /// @param get  copies the message into the value; throws `malformed`.
 template <class Message, class T, class Get>
 [[nodiscard]] std::expected<T, std::string> from_bytes(std::string_view bytes, Get get) {
   Message message;
   const std::string& name = Message::descriptor()->full_name();
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    return std::unexpected("not a " + name + " (" + std::to_string(bytes.size()) + " bytes)");
+  if (!parse(message, bytes)) return std::unexpected("not a " + name + " (" + std::to_string(bytes.size()) + " bytes)");
   try {
     T x;
     get(message, x);

@@ -8,7 +8,7 @@ namespace homeostat {
 
 namespace {
 
-using codec::enum_at, codec::get, codec::malformed, codec::put, codec::to_instant, codec::to_us;
+using codec::enum_at, codec::get, codec::malformed, codec::put, codec::text, codec::to_instant, codec::to_us;
 
 void put(v1::RateWindow* out, const rate_window& x) {
   out->set_count(x.count);
@@ -47,18 +47,24 @@ void put(v1::RegressionState* out, const regression_state& x) {
   put(out->mutable_current(), x.current);
   if (x.reference) put(out->mutable_reference(), *x.reference);
   out->set_noise_variance(x.noise_variance);
+  out->set_noise_dof(x.noise_dof);
   out->set_noise_known(x.noise_known);
   out->set_consecutive(x.consecutive);
   out->set_since_improvement(x.since_improvement);
+  out->set_calm(x.calm);
+  out->set_violated_windows(x.violated_windows);
 }
 
 void get(const v1::RegressionState& in, regression_state& x) {
   get(in.current(), x.current);
   if (in.has_reference()) get(in.reference(), x.reference.emplace());
   x.noise_variance = in.noise_variance();
+  x.noise_dof = in.noise_dof();
   x.noise_known = in.noise_known();
   x.consecutive = in.consecutive();
   x.since_improvement = in.since_improvement();
+  x.calm = in.calm();
+  x.violated_windows = in.violated_windows();
 }
 
 void put(v1::SafeModeState* out, const safe_mode_state& x) {
@@ -96,8 +102,8 @@ void put(v1::PendingChange* out, const pending_change& x) {
   out->set_classification(static_cast<std::uint32_t>(x.classification));
   out->set_proposal_id(x.proposal_id);
   put(out->mutable_wanted(), x.wanted);
-  out->set_actor(x.actor);
-  out->set_reason(x.reason);
+  out->set_actor(text(x.actor));
+  out->set_reason(text(x.reason));
 }
 
 void get(const v1::PendingChange& in, pending_change& x) {
@@ -122,14 +128,14 @@ void put(v1::GovernorState* out, const governor_state& x) {
   put(out->mutable_base(), x.base);
   out->set_live_known(x.live_known);
   if (x.baseline) {
-    out->mutable_baseline()->set_name(x.baseline->name);
+    out->mutable_baseline()->set_name(text(x.baseline->name));
     out->mutable_baseline()->set_revision(x.baseline->revision);
     put(out->mutable_baseline()->mutable_values(), x.baseline->values);
   }
   if (x.pending) put(out->mutable_pending(), *x.pending);
   out->set_restore(static_cast<std::uint32_t>(x.restore));
-  out->set_restore_actor(x.restore_actor);
-  out->set_restore_reason(x.restore_reason);
+  out->set_restore_actor(text(x.restore_actor));
+  out->set_restore_reason(text(x.restore_reason));
   put(out->mutable_updates(), x.updates);
   put(out->mutable_probes(), x.probes);
   if (x.last_change) out->set_last_change_us(to_us(*x.last_change));
@@ -148,9 +154,11 @@ void put(v1::GovernorState* out, const governor_state& x) {
   if (x.last_objective) out->set_last_objective(*x.last_objective);
   out->set_last_now_us(to_us(x.last_now));
   out->set_stopping(x.stopping);
+  out->set_complete(true);
 }
 
 void get(const v1::GovernorState& in, governor_state& x) {
+  if (!in.complete()) throw malformed("is cut short");
   x.generation = in.generation();
   x.last_generation = in.last_generation();
   x.revision = in.revision();
@@ -210,7 +218,8 @@ void get(const v1::SpsaState& in, spsa_state& x) {
   x.y_plus = in.y_plus();
   x.accumulated = in.accumulated();
   x.recorded = in.recorded();
-  if (in.dimensions() > max_knobs) throw malformed("spsa has more than 16 dimensions");
+  if (in.dimensions() > max_knobs)
+    throw malformed("spsa has " + std::to_string(in.dimensions()) + " dimensions, expected at most " + std::to_string(max_knobs));
   x.dimensions = in.dimensions();
 }
 
@@ -237,9 +246,11 @@ void put(v1::EngineState* out, const engine_state& x) {
   for (const knob_movement& m : x.movement) put(out->add_movement(), m);
   out->set_updates(x.updates);
   out->set_held_back(x.held_back);
+  out->set_complete(true);
 }
 
 void get(const v1::EngineState& in, engine_state& x) {
+  if (!in.complete()) throw malformed("is cut short");
   get(in.spsa(), x.spsa);
   x.live = in.live();
   x.frozen = in.frozen();

@@ -60,7 +60,7 @@ struct proposal_mail {
 /// Whoever was asked is gone.
 struct failed_request {};
 /// "Tell me the live configuration": what a restarted sensor or proposer asks the governor first.
-struct subscribe {};
+struct subscribe { party who{}; };
 
 struct batch_mail {
   std::uint64_t id{0};

@@ -163,6 +163,7 @@ scenario draw_scenario(std::uint64_t seed) {
   s.habits.outliers = d.chance(0.3) ? d.uniform(0.005, 0.05) : 0;
   s.habits.rounds_to_float = d.chance(0.2);
   s.habits.embedded = d.chance(0.25);
+  s.habits.stamped_by_sensor = d.chance(0.5);
   draw_windows(d, s);
   s.governor.loop = "loop";
   s.governor.knobs = knobs;
@@ -190,6 +191,7 @@ std::string describe(const scenario& s) {
   if (s.rival) text += ", hostile proposer";
   if (s.habits.rounds_to_float) text += ", float read-back";
   if (s.habits.embedded) text += ", embedded";
+  if (s.habits.stamped_by_sensor) text += ", stamped by the sensor";
   for (std::size_t i = 0; i < fault_count; ++i)
     if (s.faults[i].rate > 0) text += ", " + std::string(name_of(static_cast<fault>(i)));
   return text;

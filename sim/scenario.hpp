@@ -31,6 +31,7 @@ struct plant_habits {
   double outliers{0};          ///< chance of a heavy-tailed one
   bool rounds_to_float{false}; ///< keeps continuous values in single precision, so that read-back is not what was asked for
   bool embedded{false};        ///< lives in the process: a crash takes it back to its defaults
+  bool stamped_by_sensor{false};///< digests get the generation the sensor takes for live, not the one the plant knows
   bool starts_elsewhere{false};///< is not at the defaults when the loop starts for the first time
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace homeostat::sim {
 
@@ -22,7 +23,7 @@ void telemetry_source::start() {
 void telemetry_source::on_process_end() {
   ++stream_;
   past_.clear();
-  announced_ = 0;
+  announced_ = stamp_ = stamp_at_begin_ = 0;
   held_until_ = 0us;
   renamed_ = true;
 }
@@ -31,7 +32,6 @@ void telemetry_source::on(const live_configuration& live) {
   announced_ = live.generation;
   if (live.generation <= plant_.label()) return;
   plant_.relabel(live.generation);
-  check_.relabelled(live.generation, kernel_.at());
   renamed_ = true;
 }
 
@@ -61,13 +61,15 @@ void telemetry_source::sample() {
     past_.clear();
     kernel_.send(party::source, party::sensor, stream_mail{stream_});
   }
-  const bool belongs_to_nobody = std::exchange(renamed_, false) || clock_jumped;
-  if (belongs_to_nobody || plant_.label() == 0 || kernel_.active(fault::telemetry_silent)) return;
+  const bool renamed = std::exchange(renamed_, false) && !scenario_.habits.stamped_by_sensor;
+  const std::uint64_t stamp = std::exchange(stamp_at_begin_, stamp_);
+  const std::uint64_t generation = scenario_.habits.stamped_by_sensor ? stamp : plant_.label();
+  if (renamed || clock_jumped || generation == 0 || kernel_.active(fault::telemetry_silent)) return;
 
   telemetry_digest digest;
   digest.at = now;
   digest.window = window;
-  digest.generation = plant_.label();
+  digest.generation = generation;
   plant_.measure(digest, at, noise_);
   const std::uint32_t truth = truths_++;
   check_.measured(truth, at - window, at);
@@ -107,7 +109,7 @@ void telemetry_source::deliver(const telemetry_digest& digest, std::uint32_t tru
 void telemetry_source::send_again_from_old_generation() {
   std::vector<past_digest> old;
   for (const past_digest& p : past_)
-    if (p.digest.generation != plant_.label()) old.push_back(p);
+    if (p.digest.generation + 1 < announced_) old.push_back(p);
   if (old.empty()) return;
   past_digest again = old[kernel_.random().below(old.size())];
   again.digest.sequence = ++sequence_;

@@ -18,6 +18,8 @@ public:
   void on(const alarm_mail& a);
   /// The governor announced what is live: values adopted without an actuation get their name here.
   void on(const live_configuration& live);
+  /// The sensor takes this generation for live.
+  void stamp(std::uint64_t generation) { stamp_ = generation; }
   /// The process is gone, and with it everything that was on the way.
   void on_process_end();
 
@@ -52,6 +54,8 @@ private:
   duration last_sample_{0};
   instant last_clock_{};
   bool renamed_{false}; ///< inside this interval the values got another name: it belongs to neither
+  std::uint64_t stamp_{0};
+  std::uint64_t stamp_at_begin_{0}; ///< of the present interval
   std::uint64_t announced_{0}; ///< generation last said to be live
   std::uint64_t sequence_{0};
   std::uint32_t truths_{0};

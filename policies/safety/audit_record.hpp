@@ -11,20 +11,20 @@
 
 namespace homeostat {
 
-/// What an audit record says. An `intent` is THE record of its generation (design I2); the others tell what came of it or
-/// what else happened to the loop.
+/// What an audit record says. An `intent` is THE record of its generation (design I2); the others tell what came of it
+/// or what else happened to the loop.
 enum class audit_kind : std::uint8_t {
-  started,           ///< the governor began, with its baseline and live values
-  intent,            ///< a change is about to be applied: durable before the value is visible
-  committed,         ///< the change of that generation was confirmed in force
-  aborted,           ///< the change of that generation did not come into force
-  rejected,          ///< a proposal was refused
+  started,   ///< the governor began, with its baseline and live values
+  intent,    ///< a change is about to be applied: durable before the value is visible
+  committed, ///< the change of that generation was confirmed in force
+  aborted,   ///< the change of that generation did not come into force
+  rejected,  ///< a proposal was refused
   safe_mode_entered,
   safe_mode_left,
   baseline_set,
-  drift,             ///< live values were found to differ from what was last committed
-  operator_command,  ///< a person's command that changed no value (pause, resume, reset)
-  stopped,           ///< ordered shutdown
+  drift,            ///< live values were found to differ from what was last committed
+  operator_command, ///< a person's command that changed no value (pause, resume, reset)
+  stopped,          ///< ordered shutdown
 };
 
 /// One entry of the audit trail, as the policies produce it.

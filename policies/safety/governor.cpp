@@ -11,19 +11,19 @@ namespace homeostat {
 
 namespace {
 
-// Refusals beyond this are counted and summed up in the next record: a flood of proposals must not become a flood of fsyncs.
+// Refusals beyond this are counted and summed up in the next record: a flood of proposals must not become a flood of
+// fsyncs.
 constexpr double recorded_refusals_per_second = 20;
 // An actuator that fails this often in a minute is given up on, although every failure could be undone.
 constexpr std::uint32_t actuator_failure_limit = 3;
 // Windows a resting base point needs before it is judged without waiting for the next move.
 constexpr std::uint32_t judge_after = 4;
 
-// A number whose square overflows would make the noise infinite, and then nothing would ever count as a regression (I10).
+// A number whose square overflows would make the noise infinite, and then nothing would ever count as a regression
+// (I10).
 bool is_sane(double objective) { return std::isfinite(objective) && std::abs(objective) < 1e150; }
 
-bool is_sane(const objective_window& w) {
-  return is_sane(w.mean) && is_sane(w.constraint_margin.value_or(0));
-}
+bool is_sane(const objective_window& w) { return is_sane(w.mean) && is_sane(w.constraint_margin.value_or(0)); }
 
 rate_window per_minute(std::uint32_t count) { return {.count = count, .span = 60s, .accepted = {}}; }
 
@@ -70,7 +70,8 @@ audit_record& governor_turn::record(audit_kind kind) {
   return r;
 }
 
-// ---- safe mode -----------------------------------------------------------------------------------------------------------
+// ---- safe mode
+// -----------------------------------------------------------------------------------------------------------
 
 void governor_turn::freeze(safe_mode_reason reason, std::optional<instant> until, std::string text) {
   const safe_mode_state before = state_.safe_mode;
@@ -105,16 +106,19 @@ void governor_turn::thaw(safe_mode_reason reason, safe_mode_exit exit) {
 void governor_turn::expire_timers() {
   for (const auto& hold : auto(state_.safe_mode.holds))
     if (hold && hold->until && now_ >= *hold->until) thaw(hold->reason, safe_mode_exit::cooldown);
-  if (config_.watch_telemetry && state_.last_window && now_ - *state_.last_window > config_.safe_mode.telemetry_timeout &&
+  if (config_.watch_telemetry && state_.last_window &&
+      now_ - *state_.last_window > config_.safe_mode.telemetry_timeout &&
       !holds(state_.safe_mode, safe_mode_reason::telemetry_lost))
     freeze(safe_mode_reason::telemetry_lost, std::nullopt,
            "no valid telemetry for " + number_text(seconds_of(now_ - *state_.last_window)) + " s");
 }
 
-// ---- telemetry -----------------------------------------------------------------------------------------------------------
+// ---- telemetry
+// -----------------------------------------------------------------------------------------------------------
 
 void governor_turn::on(const objective_window& w) {
-  if (w.generation != state_.generation || state_.pending || !is_sane(w)) return; // I6; the sensor filters these already
+  if (w.generation != state_.generation || state_.pending || !is_sane(w))
+    return; // I6; the sensor filters these already
   state_.last_window = now_;
   state_.last_objective = w.mean;
   thaw(safe_mode_reason::telemetry_lost, safe_mode_exit::cause_gone);
@@ -125,7 +129,8 @@ void governor_turn::on(const objective_window& w) {
     // A loop that has no rollback left must not move, however good it looks.
     const bool breaker = next_allowed(state_.rollbacks, now_).has_value();
     for (const auto& hold : before.holds)
-      if (hold && ends_by_recovery(hold->reason) && !(hold->reason == safe_mode_reason::objective_regression && breaker))
+      if (hold && ends_by_recovery(hold->reason) &&
+          !(hold->reason == safe_mode_reason::objective_regression && breaker))
         thaw(hold->reason, safe_mode_exit::objective_recovery);
     return;
   }
@@ -136,7 +141,8 @@ void governor_turn::judge_regression(const objective_window& w) {
   regression_state& r = state_.regression;
   observe(r, w.mean);
   bool worse = w.constraint_margin && observe_constraint(r, *w.constraint_margin < 0, config_.regression);
-  if (!state_.base_judged && r.reference && r.current.windows >= std::max(judge_after, config_.regression.min_windows)) {
+  if (!state_.base_judged && r.reference &&
+      r.current.windows >= std::max(judge_after, config_.regression.min_windows)) {
     const comparison result = judge_resting(r, config_.regression);
     worse = worse || result == comparison::worse;
     state_.base_judged = result == comparison::same || result == comparison::better;
@@ -154,11 +160,13 @@ void governor_turn::roll_back_for_regression() {
   const std::optional<instant> next_rollback = next_allowed(state_.rollbacks, now_);
   if (roll_back && !next_rollback) request_restore(wanted_restore::baseline, "homeostat", seen);
   if (too_many || (roll_back && next_rollback))
-    freeze(safe_mode_reason::objective_regression, std::max(next_rollback.value_or(now_), now_ + config_.safe_mode.cooldown),
+    freeze(safe_mode_reason::objective_regression,
+           std::max(next_rollback.value_or(now_), now_ + config_.safe_mode.cooldown),
            seen + (roll_back && next_rollback ? "; all rollbacks of this hour are used" : ""));
 }
 
-// ---- people and supervisors ----------------------------------------------------------------------------------------------
+// ---- people and supervisors
+// ----------------------------------------------------------------------------------------------
 
 void governor_turn::on(const operator_command& c) {
   const auto answer = [&](bool ok, std::string text) { effects_.command = command_result{ok, std::move(text)}; };
@@ -181,7 +189,8 @@ void governor_turn::on(const operator_command& c) {
     note("resume");
     if (!out_of_bounds) thaw(safe_mode_reason::manual, safe_mode_exit::operator_reset);
     if (out_of_bounds) return answer(false, describe(*out_of_bounds) + "; set values or roll back first");
-    if (is_frozen(state_.safe_mode)) return answer(false, "still in safe mode: " + reasons_of(state_.safe_mode) + "; see safe-mode reset");
+    if (is_frozen(state_.safe_mode))
+      return answer(false, "still in safe mode: " + reasons_of(state_.safe_mode) + "; see safe-mode reset");
     return answer(true, "running");
   case operator_action::reset_safe_mode:
     note("safe-mode reset");
@@ -207,10 +216,11 @@ void governor_turn::set_baseline(const operator_command& c) {
   const auto answer = [&](bool ok, std::string text) { effects_.command = command_result{ok, std::move(text)}; };
   if (is_frozen(state_.safe_mode) || state_.regression.consecutive > 0 || state_.pending || !state_.live_known ||
       state_.restore != wanted_restore::none || state_.stopping)
-    return answer(false, "a baseline is set from a healthy, resting loop: no safe mode, no change in flight, no regression");
+    return answer(false,
+                  "a baseline is set from a healthy, resting loop: no safe mode, no change in flight, no regression");
   if (auto v = review_values(state_.base)) return answer(false, describe(*v));
-  state_.baseline = tested_baseline{
-      .name = c.text.empty() ? "operator" : c.text, .revision = state_.revision, .values = state_.base};
+  state_.baseline =
+      tested_baseline{.name = c.text.empty() ? "operator" : c.text, .revision = state_.revision, .values = state_.base};
   audit_record& r = record(audit_kind::baseline_set);
   r.actor = c.actor;
   r.source = "operator";
@@ -251,11 +261,14 @@ void governor_turn::on(const give_up& g) {
 
 void governor_turn::on(const stop_request& s) {
   state_.stopping = true;
-  if (s.revert && state_.baseline) request_restore(wanted_restore::baseline, "homeostat", "shutdown, on_exit: revert");
-  else if (state_.live != state_.base) request_restore(wanted_restore::base_point, "homeostat", "shutdown");
+  if (s.revert && state_.baseline)
+    request_restore(wanted_restore::baseline, "homeostat", "shutdown, on_exit: revert");
+  else if (state_.live != state_.base)
+    request_restore(wanted_restore::base_point, "homeostat", "shutdown");
 }
 
-// ---- the end of every turn -----------------------------------------------------------------------------------------------
+// ---- the end of every turn
+// -----------------------------------------------------------------------------------------------
 
 void governor_turn::announce_live() {
   effects_.live = live_configuration{.generation = state_.generation,

@@ -19,10 +19,10 @@ namespace homeostat {
 
 // The safety executor: the sole path to a live value (design §3, I1..I5, §10).
 //
-// One change is in flight at a time and goes through two phases: its intent is durable in the audit, then it is applied and
-// read back, then it is committed. What does not come into force is undone; what cannot be undone freezes the loop. The
-// alternative, applying first and recording after, is refused: a crash between the two would leave a live value nobody
-// can explain.
+// One change is in flight at a time and goes through two phases: its intent is durable in the audit, then it is applied
+// and read back, then it is committed. What does not come into force is undone; what cannot be undone freezes the loop.
+// The alternative, applying first and recording after, is refused: a crash between the two would leave a live value
+// nobody can explain.
 
 /// The settings of one governed loop. Checked by the configuration; never changed while the governor lives.
 struct governor_config {
@@ -32,8 +32,8 @@ struct governor_config {
   rollback_policy rollback;
   safe_mode_settings safe_mode;
   regression_settings regression;
-  std::uint64_t epoch{0};       ///< fencing token of this owner
-  bool watch_telemetry{true};   ///< false: nothing is sensed (an embedded loop fed by proposals alone)
+  std::uint64_t epoch{0};     ///< fencing token of this owner
+  bool watch_telemetry{true}; ///< false: nothing is sensed (an embedded loop fed by proposals alone)
 };
 
 /// The named, tested set of values that a rollback restores.
@@ -49,7 +49,7 @@ enum class change_phase : std::uint8_t { awaiting_audit, awaiting_actuation };
 
 /// The change in flight.
 struct pending_change {
-  std::uint64_t ticket{0};       ///< answers to other tickets are late and ignored
+  std::uint64_t ticket{0}; ///< answers to other tickets are late and ignored
   std::uint64_t generation{0};
   change_phase phase{change_phase::awaiting_audit};
   change_origin origin{change_origin::proposal};
@@ -70,36 +70,37 @@ struct governor_state {
   std::uint64_t last_generation{0}; ///< last number used, committed or not
   std::uint64_t revision{0};
   std::uint64_t last_ticket{0};
-  knob_values live;                 ///< values of `generation`
-  knob_values base;                 ///< the base point: live without probes
-  bool live_known{true};            ///< false after a change whose outcome could not be read back
+  knob_values live;      ///< values of `generation`
+  knob_values base;      ///< the base point: live without probes
+  bool live_known{true}; ///< false after a change whose outcome could not be read back
   std::optional<tested_baseline> baseline;
   std::optional<pending_change> pending;
   wanted_restore restore{wanted_restore::none};
-  std::string restore_actor;        ///< who asked for the restore; "homeostat" when a guard did
+  std::string restore_actor; ///< who asked for the restore; "homeostat" when a guard did
   std::string restore_reason;
-  rate_window updates;              ///< every change
-  rate_window probes;               ///< probes alone
+  rate_window updates; ///< every change
+  rate_window probes;  ///< probes alone
   std::optional<instant> last_change;
   std::vector<knob_movement> movement;
   regression_state regression;
-  bool base_judged{false};          ///< the present base point has been compared already
-  rate_window rollbacks;            ///< automatic ones, per hour
-  rate_window hostile;              ///< hostile refusals, per minute
-  rate_window cumulative;           ///< refusals for cumulative delta, per minute
-  rate_window actuator_failures;    ///< per minute
-  rate_window recorded_refusals;    ///< refusals written to the audit one by one, per second
+  bool base_judged{false};       ///< the present base point has been compared already
+  rate_window rollbacks;         ///< automatic ones, per hour
+  rate_window hostile;           ///< hostile refusals, per minute
+  rate_window cumulative;        ///< refusals for cumulative delta, per minute
+  rate_window actuator_failures; ///< per minute
+  rate_window recorded_refusals; ///< refusals written to the audit one by one, per second
   std::uint64_t unrecorded_refusals{0};
   std::optional<instant> stable_until;
   safe_mode_state safe_mode;
   std::optional<instant> last_window; ///< last telemetry, or the start
   std::optional<double> last_objective;
-  instant last_now{};               ///< time never runs backwards in here
+  instant last_now{}; ///< time never runs backwards in here
   bool stopping{false};
   friend bool operator==(const governor_state&, const governor_state&) = default;
 };
 
-// ---- inputs ------------------------------------------------------------------------------------------------------------
+// ---- inputs
+// ------------------------------------------------------------------------------------------------------------
 
 enum class audit_status : std::uint8_t { durable, full, failed };
 /// The audit's answer to a record that had to be durable.
@@ -125,15 +126,20 @@ struct operator_command {
   bool override_bounds{false}; ///< set_values only: a human override, which the audit says (I1)
 };
 /// The supervisor gives up on the loop: its knobs go to the last good values and stay there.
-struct give_up { std::string text; };
+struct give_up {
+  std::string text;
+};
 /// Ordered shutdown. @param revert  true: back to the baseline, false: the base point stays.
-struct stop_request { bool revert{false}; };
+struct stop_request {
+  bool revert{false};
+};
 struct tick {};
 
-using governor_input =
-    std::variant<proposal, audit_answer, actuation_answer, objective_window, operator_command, give_up, stop_request, tick>;
+using governor_input = std::variant<proposal, audit_answer, actuation_answer, objective_window, operator_command,
+                                    give_up, stop_request, tick>;
 
-// ---- effects -----------------------------------------------------------------------------------------------------------
+// ---- effects
+// -----------------------------------------------------------------------------------------------------------
 
 struct actuation {
   std::uint64_t ticket{0};
@@ -161,11 +167,13 @@ struct live_configuration {
   friend bool operator==(const live_configuration&, const live_configuration&) = default;
 };
 
-/// What to do now, in the order of the fields. `runtime/hotpath` and the governor actor each have one function enacting it.
+/// What to do now, in the order of the fields. `runtime/hotpath` and the governor actor each have one function enacting
+/// it.
 struct governor_effects {
   /// 1. Append these to the audit, in order, in one batch with the state if `persist`.
   std::vector<audit_record> records;
-  /// 2. If set: answer `audit_answer` with this ticket once that batch is durable (or in the bounded queue, where the loop
+  /// 2. If set: answer `audit_answer` with this ticket once that batch is durable (or in the bounded queue, where the
+  /// loop
   ///    declares it). Nothing below that concerns a live value may happen before.
   std::optional<std::uint64_t> durable_ticket;
   /// 3. Apply and read back; answer `actuation_answer`.
@@ -192,21 +200,25 @@ struct governor_step {
 /// @returns the state of a loop that has never run: baseline and live values are the knobs' defaults, named "default".
 [[nodiscard]] governor_state fresh_state(const governor_config& config, instant now);
 
-/// Decides one input. Windows whose objective is not a number of sane size (below 1e150) are no telemetry and are ignored.
+/// Decides one input. Windows whose objective is not a number of sane size (below 1e150) are no telemetry and are
+/// ignored.
 /// @param state  consumed; the next state is in the result. On a refusal it differs only in counters and timers.
 /// @param now  time of this decision; a time before the last one is taken as the last one.
 [[nodiscard]] governor_step decide(const governor_config& config, governor_state state, const governor_input& input,
                                    instant now);
 
-/// Starts from what survived (I9, I10). With a change in flight: read back as wanted = committed, as before = aborted, some
-/// knobs wanted and the others as before = aborted and undone (I3), anything else = drift. Drift is adopted, never reverted in
-/// silence; outside the bounds it freezes the loop until a person has brought it back. If the set of knobs has changed,
-/// values start from the defaults, while safe mode, timers and used-up budgets carry over.
+/// Starts from what survived (I9, I10). With a change in flight: read back as wanted = committed, as before = aborted,
+/// some knobs wanted and the others as before = aborted and undone (I3), anything else = drift. Drift is adopted, never
+/// reverted in silence; outside the bounds it freezes the loop until a person has brought it back. If the set of knobs
+/// has changed, values start from the defaults, while safe mode, timers and used-up budgets carry over.
 /// @param persisted  last durable state, absent on the first start.
-/// @param actual  values the plant reports now; absent, of another number or not finite if it does not answer: the loop then
-///                starts frozen. After a known state it restores that after the cooldown; on the first start it waits for
-///                an operator or for `recover` with an answer, because it never writes to a plant it has never read.
-/// @param now  may lie before the persisted times (the clock was set back): timers then restart from now, never shorter.
+/// @param actual  values the plant reports now; absent, of another number or not finite if it does not answer: the loop
+/// then
+///                starts frozen. After a known state it restores that after the cooldown; on the first start it waits
+///                for an operator or for `recover` with an answer, because it never writes to a plant it has never
+///                read.
+/// @param now  may lie before the persisted times (the clock was set back): timers then restart from now, never
+/// shorter.
 [[nodiscard]] governor_step recover(const governor_config& config, std::optional<governor_state> persisted,
                                     const std::optional<knob_values>& actual, instant now);
 

@@ -59,7 +59,8 @@ void governor_turn::begin_change(pending_change change, std::string source, std:
 }
 
 void governor_turn::on(const audit_answer& a) {
-  if (!state_.pending || state_.pending->ticket != a.ticket || state_.pending->phase != change_phase::awaiting_audit) return;
+  if (!state_.pending || state_.pending->ticket != a.ticket || state_.pending->phase != change_phase::awaiting_audit)
+    return;
   pending_change& change = *state_.pending;
   if (a.status == audit_status::durable) {
     // Safe mode may have come while the record was being written (I4).
@@ -86,7 +87,8 @@ void governor_turn::on(const audit_answer& a) {
 }
 
 void governor_turn::on(const actuation_answer& a) {
-  if (!state_.pending || state_.pending->ticket != a.ticket || state_.pending->phase != change_phase::awaiting_actuation)
+  if (!state_.pending || state_.pending->ticket != a.ticket ||
+      state_.pending->phase != change_phase::awaiting_actuation)
     return;
   count_against_rate(*state_.pending);
   if (a.ok && is_as_wanted(a.read_back, state_.pending->wanted)) return commit(a.read_back, a.text);
@@ -117,9 +119,9 @@ void governor_turn::count_against_rate(const pending_change& change) {
 void governor_turn::commit(const knob_values& in_force, std::string text) {
   const pending_change change = std::move(*state_.pending);
   state_.pending.reset();
-  const bool moves_base =
-      !is_probe(change.kind) && (change.origin == change_origin::proposal || change.origin == change_origin::operator_change ||
-                                change.origin == change_origin::rollback);
+  const bool moves_base = !is_probe(change.kind) &&
+                          (change.origin == change_origin::proposal ||
+                           change.origin == change_origin::operator_change || change.origin == change_origin::rollback);
   audit_record& r = record(audit_kind::committed);
   r.generation = change.generation;
   r.change = change.kind;
@@ -138,8 +140,10 @@ void governor_turn::commit(const knob_values& in_force, std::string text) {
       record_move(state_.movement, displacements(state_.base, change.wanted), config_.limits, now_);
       if (change.origin == change_origin::proposal) {
         const std::uint32_t before = state_.regression.since_improvement;
-        if (!state_.base_judged) close_base_point(state_.regression, config_.regression);
-        else state_.regression.reference = state_.regression.current, state_.regression.current = {};
+        if (!state_.base_judged)
+          close_base_point(state_.regression, config_.regression);
+        else
+          state_.regression.reference = state_.regression.current, state_.regression.current = {};
         if (state_.regression.since_improvement > before) roll_back_for_regression();
       } else {
         restart_comparison(state_.regression);
@@ -158,7 +162,8 @@ void governor_turn::commit(const knob_values& in_force, std::string text) {
     state_.stable_until = now_ + config_.rollback.min_stable_time;
     if (change.actor == "homeostat" && !state_.stopping) {
       accept(state_.rollbacks, now_);
-      // The circuit breaker opens with the last rollback of the hour, not after it: a loop with none left must not move.
+      // The circuit breaker opens with the last rollback of the hour, not after it: a loop with none left must not
+      // move.
       if (auto free_at = next_allowed(state_.rollbacks, now_))
         freeze(safe_mode_reason::objective_regression, std::max(*free_at, now_ + config_.safe_mode.cooldown),
                "all rollbacks of this hour are used");
@@ -191,8 +196,7 @@ void governor_turn::abort(const violation& v, std::string text) {
   effects_.persist = true;
   if (change.origin == change_origin::proposal)
     effects_.verdict = proposal_verdict{.proposal_id = change.proposal_id, .accepted = std::nullopt, .refused = v};
-  if (change.origin == change_origin::rollback)
-    request_restore(wanted_restore::baseline, change.actor, change.reason);
+  if (change.origin == change_origin::rollback) request_restore(wanted_restore::baseline, change.actor, change.reason);
 }
 
 void governor_turn::request_restore(wanted_restore restore, std::string actor, std::string reason) {
@@ -214,16 +218,19 @@ void governor_turn::begin_restore_if_due() {
   const std::string evidence = std::exchange(state_.restore_reason, {});
   state_.restore_actor.clear();
   const wanted_restore restore = std::exchange(state_.restore, wanted_restore::none);
+  // Values beyond the bounds were a person's doing, and only a person writes them (I1): then nothing is returned to.
+  const bool may_return = !review_values(state_.base);
   if (restore == wanted_restore::baseline && state_.baseline) {
     if (state_.live_known && state_.live == state_.baseline->values && state_.base == state_.baseline->values) return;
     change.origin = change_origin::rollback;
     change.wanted = state_.baseline->values;
-  } else if (!state_.live_known) {
+  } else if (!state_.live_known && may_return) {
     change.origin = change_origin::undo;
     change.actor = "homeostat";
     change.reason = "return to the last values known to be in force";
     change.wanted = state_.base;
-  } else if (state_.live != state_.base && (restore == wanted_restore::base_point || is_frozen(state_.safe_mode) || state_.stopping)) {
+  } else if (state_.live_known && may_return && state_.live != state_.base &&
+             (restore == wanted_restore::base_point || is_frozen(state_.safe_mode) || state_.stopping)) {
     change.origin = change_origin::retreat;
     change.wanted = state_.base;
     if (change.reason.empty()) change.reason = "frozen while probing";

@@ -13,10 +13,12 @@ void shift(rate_window& w, duration by) {
   for (instant& at : w.accepted) at += by;
 }
 
-/// The wall clock was set back while nobody looked: every stored time moves so that what was left to wait is still left.
+/// The wall clock was set back while nobody looked: every stored time moves so that what was left to wait is still
+/// left.
 void rebase(governor_state& s, instant now) {
   const duration by = now - s.last_now;
-  for (rate_window* w : {&s.updates, &s.probes, &s.rollbacks, &s.hostile, &s.cumulative, &s.actuator_failures, &s.recorded_refusals})
+  for (rate_window* w :
+       {&s.updates, &s.probes, &s.rollbacks, &s.hostile, &s.cumulative, &s.actuator_failures, &s.recorded_refusals})
     shift(*w, by);
   for (knob_movement& m : s.movement) {
     for (auto& total : m.totals) total.second += std::chrono::floor<std::chrono::seconds>(by).count() + 1;
@@ -52,8 +54,8 @@ bool fits(const governor_state& s, const governor_config& config) {
          (!s.pending || s.pending->wanted.size() == n);
 }
 
-/// The knob set changed: values cannot carry over, but numbers must never come twice (I2), and neither a frozen loop nor a
-/// used-up budget is set free by it (I10).
+/// The knob set changed: values cannot carry over, but numbers must never come twice (I2), and neither a frozen loop
+/// nor a used-up budget is set free by it (I10).
 governor_state with_other_knobs(const governor_config& config, governor_state old, instant now) {
   governor_state s = fresh_state(config, now);
   s.generation = s.last_generation = old.last_generation + 1;
@@ -72,6 +74,7 @@ governor_state with_other_knobs(const governor_config& config, governor_state ol
   s.recorded_refusals = std::move(old.recorded_refusals);
   s.unrecorded_refusals = old.unrecorded_refusals;
   s.last_now = old.last_now;
+  s.pending = std::move(old.pending); // only to be recorded as aborted
   return s;
 }
 
@@ -96,8 +99,10 @@ governor_step recover(const governor_config& config, std::optional<governor_stat
   state.last_window = now;
   restart_comparison(state.regression);
   governor_turn turn(config, std::move(state), now);
-  if (usable) turn.on_recovered_state(actual);
-  else turn.on_first_start(actual, "start with another set of knobs, baseline default");
+  if (usable)
+    turn.on_recovered_state(actual);
+  else
+    turn.on_first_start(actual, "start with another set of knobs, baseline default");
   return std::move(turn).finish();
 }
 
@@ -111,6 +116,11 @@ void governor_turn::on_first_start(const std::optional<knob_values>& actual, std
   r.after = state_.live;
   r.text = std::move(text);
   effects_.persist = true;
+  if (state_.pending) {
+    abort(not_in_force(), "the set of knobs changed while it was in flight");
+    state_.restore = wanted_restore::none;
+    effects_.verdict.reset();
+  }
   announce_live();
   if (!is_reading(actual)) {
     // No timer ends this: the defaults must not be written over values that nobody has seen.
@@ -125,7 +135,8 @@ void governor_turn::on_recovered_state(const std::optional<knob_values>& actual)
   effects_.persist = true;
   if (state_.baseline && review_values(state_.baseline->values)) {
     // The bounds were made narrower: going back to what they now forbid is no rollback (I1).
-    state_.baseline = tested_baseline{.name = "default", .revision = state_.revision, .values = initial_values(config_.knobs)};
+    state_.baseline =
+        tested_baseline{.name = "default", .revision = state_.revision, .values = initial_values(config_.knobs)};
     audit_record& r = record(audit_kind::baseline_set);
     r.after = state_.baseline->values;
     r.text = "default; the baseline before lies outside the bounds of today";
@@ -138,14 +149,17 @@ void governor_turn::on_recovered_state(const std::optional<knob_values>& actual)
     }
     state_.live_known = false;
     effects_.verdict.reset();
-    return freeze(safe_mode_reason::actuator_failing, now_ + config_.safe_mode.cooldown, "the plant does not report its values");
+    return freeze(safe_mode_reason::actuator_failing, now_ + config_.safe_mode.cooldown,
+                  "the plant does not report its values");
   }
   // Frozen without a timer because the plant could not be read at its first start: now it can.
   const auto& failing = state_.safe_mode.holds[static_cast<std::size_t>(safe_mode_reason::actuator_failing)];
   if (failing && !failing->until) thaw(safe_mode_reason::actuator_failing, safe_mode_exit::cause_gone);
   state_.live_known = true;
-  if (state_.pending) settle_pending(*actual);
-  else if (!is_as_wanted(*actual, state_.live)) adopt_drift(*actual);
+  if (state_.pending)
+    settle_pending(*actual);
+  else if (!is_as_wanted(*actual, state_.live))
+    adopt_drift(*actual);
   effects_.verdict.reset(); // nobody waits for it any more
   hold_if_out_of_bounds();
   // A probe that outlived its proposer says nothing: back to the base point.
@@ -169,7 +183,8 @@ void governor_turn::settle_pending(const knob_values& actual) {
 
 bool governor_turn::is_half_done(const knob_values& actual) const {
   for (std::size_t i = 0; i < actual.size(); ++i)
-    if (!is_as_wanted(i, actual[i], state_.pending->wanted[i]) && !is_as_wanted(i, actual[i], state_.live[i])) return false;
+    if (!is_as_wanted(i, actual[i], state_.pending->wanted[i]) && !is_as_wanted(i, actual[i], state_.live[i]))
+      return false;
   return true;
 }
 

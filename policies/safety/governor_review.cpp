@@ -15,7 +15,11 @@ std::optional<violation> governor_turn::review(const proposal& p) const {
 
 std::optional<violation> governor_turn::review_standing(const proposal& p) const {
   const auto refusal = [](violation_code code, std::uint64_t value, std::uint64_t limit) {
-    return violation{.code = code, .knob = {}, .value = static_cast<double>(value), .limit = static_cast<double>(limit), .retry_at = {}};
+    return violation{.code = code,
+                     .knob = {},
+                     .value = static_cast<double>(value),
+                     .limit = static_cast<double>(limit),
+                     .retry_at = {}};
   };
   // A newer epoch means that this governor is no longer the owner: it must not act either (I8).
   if (p.epoch != config_.epoch) return refusal(violation_code::stale_epoch, p.epoch, config_.epoch);
@@ -27,7 +31,8 @@ std::optional<violation> governor_turn::review_standing(const proposal& p) const
     return v;
   }
   if (!state_.baseline) return refusal(violation_code::no_baseline, 0, 0);
-  if (p.base_revision != state_.revision) return refusal(violation_code::stale_revision, p.base_revision, state_.revision);
+  if (p.base_revision != state_.revision)
+    return refusal(violation_code::stale_revision, p.base_revision, state_.revision);
   if (p.base_generation != state_.generation)
     return refusal(violation_code::stale_generation, p.base_generation, state_.generation);
   return std::nullopt;
@@ -36,18 +41,26 @@ std::optional<violation> governor_turn::review_standing(const proposal& p) const
 std::optional<violation> governor_turn::review_values(const knob_values& values) const {
   const std::size_t n = config_.knobs.size();
   if (values.size() != n)
-    return violation{.code = violation_code::unknown_knob, .knob = {}, .value = static_cast<double>(values.size()),
-                     .limit = static_cast<double>(n), .retry_at = {}};
+    return violation{.code = violation_code::unknown_knob,
+                     .knob = {},
+                     .value = static_cast<double>(values.size()),
+                     .limit = static_cast<double>(n),
+                     .retry_at = {}};
   for (std::size_t i = 0; i < n; ++i)
     if (!std::isfinite(values[i]))
-      return violation{.code = violation_code::non_finite, .knob = config_.knobs[i].name, .value = values[i], .limit = 0, .retry_at = {}};
+      return violation{.code = violation_code::non_finite,
+                       .knob = config_.knobs[i].name,
+                       .value = values[i],
+                       .limit = 0,
+                       .retry_at = {}};
   for (std::size_t i = 0; i < n; ++i) {
     const knob_spec& knob = config_.knobs[i];
     if (is_admissible(knob, values[i])) continue;
     const double nearest = values[i] < knob.min   ? knob.min
                            : values[i] > knob.max ? knob.max
                                                   : value_at(knob, position_of(knob, values[i]));
-    return violation{.code = violation_code::out_of_bounds, .knob = knob.name, .value = values[i], .limit = nearest, .retry_at = {}};
+    return violation{
+        .code = violation_code::out_of_bounds, .knob = knob.name, .value = values[i], .limit = nearest, .retry_at = {}};
   }
   return std::nullopt;
 }
@@ -56,8 +69,11 @@ std::optional<violation> governor_turn::review_pace(const proposal& p) const {
   if (state_.pending)
     return violation{.code = violation_code::rate_limit_exceeded, .knob = {}, .value = 2, .limit = 1, .retry_at = {}};
   if (state_.stable_until && now_ < *state_.stable_until)
-    return violation{.code = violation_code::cooldown_active, .knob = {}, .value = seconds_of(*state_.stable_until - now_),
-                     .limit = 0, .retry_at = state_.stable_until};
+    return violation{.code = violation_code::cooldown_active,
+                     .knob = {},
+                     .value = seconds_of(*state_.stable_until - now_),
+                     .limit = 0,
+                     .retry_at = state_.stable_until};
   // The limit that holds longest is the one to name.
   std::optional<violation> longest;
   const auto consider = [&](std::optional<instant> retry_at, std::uint32_t events, std::uint32_t limit) {
@@ -69,7 +85,8 @@ std::optional<violation> governor_turn::review_pace(const proposal& p) const {
                         .retry_at = retry_at};
   };
   consider(next_allowed(state_.updates, now_), events_in(state_.updates, now_), state_.updates.count);
-  if (is_probe(p.kind)) consider(next_allowed(state_.probes, now_), events_in(state_.probes, now_), state_.probes.count);
+  if (is_probe(p.kind))
+    consider(next_allowed(state_.probes, now_), events_in(state_.probes, now_), state_.probes.count);
   if (state_.last_change && now_ - *state_.last_change < config_.limits.min_interval)
     consider(*state_.last_change + config_.limits.min_interval, 1, 1);
   return longest;
@@ -81,7 +98,11 @@ std::optional<violation> governor_turn::review_distance(const proposal& p) const
     const knob_spec& knob = config_.knobs[i];
     const double limit = step_limit_of(knob, state_.base[i], p.values[i], config_.limits.max_delta_per_step);
     if (exceeds(std::abs(moves[i]), limit))
-      return violation{.code = violation_code::delta_too_large, .knob = knob.name, .value = std::abs(moves[i]), .limit = limit, .retry_at = {}};
+      return violation{.code = violation_code::delta_too_large,
+                       .knob = knob.name,
+                       .value = std::abs(moves[i]),
+                       .limit = limit,
+                       .retry_at = {}};
   }
   if (is_probe(p.kind)) return std::nullopt;
   for (std::size_t i = 0; i < moves.size(); ++i) {
@@ -90,8 +111,11 @@ std::optional<violation> governor_turn::review_distance(const proposal& p) const
     const double before = std::abs(displacement(knob, state_.baseline->values[i], state_.base[i]));
     const double after = std::abs(displacement(knob, state_.baseline->values[i], p.values[i]));
     if (after > before && exceeds(after, config_.limits.max_baseline_distance))
-      return violation{.code = violation_code::baseline_distance, .knob = knob.name, .value = after,
-                       .limit = config_.limits.max_baseline_distance, .retry_at = {}};
+      return violation{.code = violation_code::baseline_distance,
+                       .knob = knob.name,
+                       .value = after,
+                       .limit = config_.limits.max_baseline_distance,
+                       .retry_at = {}};
   }
   return judge_move(config_.knobs, state_.movement, moves, config_.limits, now_);
 }
@@ -120,7 +144,8 @@ void governor_turn::refuse(const proposal& p, const violation& v) {
     r.after = p.values;
     r.reason = v;
     if (state_.unrecorded_refusals > 0)
-      r.text = "and " + std::to_string(std::exchange(state_.unrecorded_refusals, 0)) + " refusals before it, not recorded one by one";
+      r.text = "and " + std::to_string(std::exchange(state_.unrecorded_refusals, 0)) +
+               " refusals before it, not recorded one by one";
   } else {
     ++state_.unrecorded_refusals;
   }
@@ -144,7 +169,8 @@ void governor_turn::on(const proposal& p) {
   change.wanted = p.values;
   change.actor = "homeostat";
   // A proposer says which pattern it follows; what people and guards do is not for it to claim.
-  const bool claimable = p.classification != change_class::operator_change && p.classification != change_class::rollback;
+  const bool claimable =
+      p.classification != change_class::operator_change && p.classification != change_class::rollback;
   change.classification = claimable ? p.classification : change_class::proposal;
   begin_change(std::move(change), p.source, p.evidence);
 }

@@ -6,7 +6,8 @@
 
 namespace homeostat {
 
-/// One call of `decide` or `recover`: the state being worked on and the effects collected so far. Internal to the governor.
+/// One call of `decide` or `recover`: the state being worked on and the effects collected so far. Internal to the
+/// governor.
 class governor_turn {
 public:
   governor_turn(const governor_config& config, governor_state state, instant now);

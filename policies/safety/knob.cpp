@@ -47,7 +47,8 @@ std::expected<void, std::string> check_shape(const knob_spec& spec) {
     if (spec.min != 0 || spec.max != 1) return fail("min and max of a boolean knob are 0 and 1");
     break;
   case knob_type::categorical:
-    if (spec.categories.size() < 2) return fail("categories has " + std::to_string(spec.categories.size()) + " names, expected 2 or more");
+    if (spec.categories.size() < 2)
+      return fail("categories has " + std::to_string(spec.categories.size()) + " names, expected 2 or more");
     if (spec.min != 0 || spec.max != static_cast<double>(spec.categories.size() - 1))
       return fail("min and max of a categorical knob are 0 and the number of categories minus 1");
     break;
@@ -79,16 +80,15 @@ void knob_values::push_back(double value) {
 
 bool operator==(const knob_values& a, const knob_values& b) { return std::ranges::equal(a, b); }
 
-bool is_ordered(const knob_spec& spec) {
-  return spec.type == knob_type::continuous || spec.type == knob_type::integer;
-}
+bool is_ordered(const knob_spec& spec) { return spec.type == knob_type::continuous || spec.type == knob_type::integer; }
 
 std::expected<void, std::string> check(const knob_spec& spec) {
   const auto fail = [](std::string text) { return std::unexpected(std::move(text)); };
   if (!is_name(spec.name)) return fail("name is '" + spec.name + "', expected [a-z][a-z0-9_]*");
   if (!std::isfinite(spec.min)) return fail("min is " + number_text(spec.min) + ", expected a finite number");
   if (!std::isfinite(spec.max)) return fail("max is " + number_text(spec.max) + ", expected a finite number");
-  if (!(spec.min < spec.max)) return fail("max is " + number_text(spec.max) + ", expected more than min " + number_text(spec.min));
+  if (!(spec.min < spec.max))
+    return fail("max is " + number_text(spec.max) + ", expected more than min " + number_text(spec.min));
   if (!std::isfinite(spec.max - spec.min)) return fail("max - min is not a finite number, expected a smaller range");
   if (spec.scale == knob_scale::log && !(spec.min > 0))
     return fail("min is " + number_text(spec.min) + ", expected more than 0 on a log scale");
@@ -101,10 +101,11 @@ std::expected<void, std::string> check(const knob_spec& spec) {
     return fail("step is " + number_text(*spec.step) + ", expected a whole number for an integer knob");
   if (spec.step_limit)
     for (double limit : {spec.step_limit->up, spec.step_limit->down})
-      if (!(std::isfinite(limit) && limit > 0)) return fail("max_delta is " + number_text(limit) + ", expected more than 0");
+      if (!(std::isfinite(limit) && limit > 0))
+        return fail("max_delta is " + number_text(limit) + ", expected more than 0");
   if (!is_admissible(spec, spec.initial))
-    return fail("default is " + number_text(spec.initial) + ", expected a value the knob can take between " + number_text(spec.min) +
-                " and " + number_text(spec.max));
+    return fail("default is " + number_text(spec.initial) + ", expected a value the knob can take between " +
+                number_text(spec.min) + " and " + number_text(spec.max));
   return {};
 }
 

@@ -14,16 +14,17 @@ namespace homeostat {
 /// Most knobs one loop may hold: beyond this a perturbation says too little about each knob to learn from (design §1).
 inline constexpr std::size_t max_knobs = 16;
 
-/// What a change of a boolean or categorical knob counts for in the cumulative cap, as a fraction of range. Such knobs have
-/// no distance, so without it they could switch at the full update rate; at 0.25 the balanced preset allows two a minute.
+/// What a change of a boolean or categorical knob counts for in the cumulative cap, as a fraction of range. Such knobs
+/// have no distance, so without it they could switch at the full update rate; at 0.25 the balanced preset allows two a
+/// minute.
 inline constexpr double switch_displacement = 0.25;
 
 enum class knob_type : std::uint8_t { continuous, integer, boolean, categorical };
 enum class knob_scale : std::uint8_t { linear, log, periodic };
 
-/// One value per knob of a loop, in the loop's knob order and each knob's unit. Inline storage: no allocation on the hot path.
-/// A list with more than max_knobs values keeps max_knobs + 1 of them, so that it never has the length of any loop and is
-/// refused instead of being mistaken for a shorter one.
+/// One value per knob of a loop, in the loop's knob order and each knob's unit. Inline storage: no allocation on the
+/// hot path. A list with more than max_knobs values keeps max_knobs + 1 of them, so that it never has the length of any
+/// loop and is refused instead of being mistaken for a shorter one.
 class knob_values {
 public:
   knob_values() = default;
@@ -47,7 +48,8 @@ private:
   std::uint8_t size_{0};
 };
 
-/// Limits of one step in the knob's own unit; they replace the guardrails' fraction for that knob. Up and down may differ.
+/// Limits of one step in the knob's own unit; they replace the guardrails' fraction for that knob. Up and down may
+/// differ.
 struct unit_step_limit {
   double up;   ///< > 0
   double down; ///< > 0
@@ -56,16 +58,16 @@ struct unit_step_limit {
 
 /// One tunable. Booleans are 0 or 1, categories are their index; min and max are then 0 and count - 1.
 struct knob_spec {
-  std::string name;                          ///< [a-z][a-z0-9_]*, unique in its loop
-  knob_type type{knob_type::continuous};     ///< which values exist between the bounds
-  knob_scale scale{knob_scale::linear};      ///< in which measure distance is taken
-  std::string unit;                          ///< for people; empty = dimensionless
-  double min{0};                             ///< smallest allowed value; > 0 on a log scale
-  double max{1};                             ///< largest allowed value; > min
-  double initial{0};                         ///< the static default: an admissible value
-  std::optional<double> step;                ///< grid from min, in the unit; absent = none
-  std::optional<unit_step_limit> step_limit; ///< `max_delta` in the knob's unit
-  std::vector<std::string> categories;       ///< names, categorical knobs only
+  std::string name{};                          ///< [a-z][a-z0-9_]*, unique in its loop
+  knob_type type{knob_type::continuous};       ///< which values exist between the bounds
+  knob_scale scale{knob_scale::linear};        ///< in which measure distance is taken
+  std::string unit{};                          ///< for people; empty = dimensionless
+  double min{0};                               ///< smallest allowed value; > 0 on a log scale
+  double max{1};                               ///< largest allowed value; > min
+  double initial{0};                           ///< the static default: an admissible value
+  std::optional<double> step{};                ///< grid from min, in the unit; absent = none
+  std::optional<unit_step_limit> step_limit{}; ///< `max_delta` in the knob's unit
+  std::vector<std::string> categories{};       ///< names, categorical knobs only
   friend bool operator==(const knob_spec&, const knob_spec&) = default;
 };
 
@@ -88,10 +90,12 @@ struct knob_spec {
 ///          round on a periodic scale, +-switch_displacement for a change of a knob without distances.
 [[nodiscard]] double displacement(const knob_spec& spec, double from, double to);
 
-/// @returns true if value is finite, within bounds, and one the knob can take (integral, on the grid, a known category).
+/// @returns true if value is finite, within bounds, and one the knob can take (integral, on the grid, a known
+/// category).
 [[nodiscard]] bool is_admissible(const knob_spec& spec, double value);
 
-/// @returns the smallest way the knob can move from `value`, as a fraction of range; 0 for a continuous knob without grid.
+/// @returns the smallest way the knob can move from `value`, as a fraction of range; 0 for a continuous knob without
+/// grid.
 [[nodiscard]] double smallest_move(const knob_spec& spec, double value);
 
 /// @returns the largest allowed step from `from` towards `to`, as a fraction of range.

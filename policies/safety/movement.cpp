@@ -12,7 +12,7 @@ constexpr duration minute = 60s;
 std::int64_t second_of(instant t) { return std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count(); }
 
 int direction_of(double move, const guardrails& g) {
-  if (std::abs(move) <= g.flip_deadband) return 0;
+  if (!exceeds(std::abs(move), g.flip_deadband)) return 0;
   return move > 0 ? 1 : -1;
 }
 
@@ -65,8 +65,10 @@ void record_move(std::span<knob_movement> movement, std::span<const double> move
     knob_movement& m = movement[i];
     while (!m.totals.empty() && second_of(now) - m.totals.front().second > 60) m.totals.erase(m.totals.begin());
     if (moves[i] == 0) continue;
-    if (!m.totals.empty() && m.totals.back().second == second_of(now)) m.totals.back().distance += std::abs(moves[i]);
-    else m.totals.push_back({second_of(now), std::abs(moves[i])});
+    if (!m.totals.empty() && m.totals.back().second == second_of(now))
+      m.totals.back().distance += std::abs(moves[i]);
+    else
+      m.totals.push_back({second_of(now), std::abs(moves[i])});
     if (flips(m, moves[i], g)) {
       m.flips.push_back(now);
       while (m.flips.size() > g.direction_flip_limit + 1) m.flips.erase(m.flips.begin());

@@ -15,17 +15,18 @@ namespace homeostat {
 /// construction, so counting its probes would call every healthy search thrashing (design §7).
 struct knob_movement {
   struct second_total {
-    std::int64_t second;  ///< since the epoch
-    double distance;      ///< sum of |move| in that second
+    std::int64_t second; ///< since the epoch
+    double distance;     ///< sum of |move| in that second
     friend bool operator==(const second_total&, const second_total&) = default;
   };
   std::vector<second_total> totals; ///< newest last; at most 62 entries
   std::vector<instant> flips;       ///< newest last; at most direction_flip_limit + 1 entries
-  int direction{0};                ///< of the last move beyond the deadband: -1, +1, 0 = none yet
+  int direction{0};                 ///< of the last move beyond the deadband: -1, +1, 0 = none yet
   friend bool operator==(const knob_movement&, const knob_movement&) = default;
 };
 
-/// @returns the sum of |move| in the last minute. Whole seconds: a move counts until 60 s after the end of its second, so the
+/// @returns the sum of |move| in the last minute. Whole seconds: a move counts until 60 s after the end of its second,
+/// so the
 ///          cap is never wider than asked for.
 [[nodiscard]] double cumulative_delta(const knob_movement& m, instant now);
 
@@ -35,7 +36,8 @@ struct knob_movement {
 /// Judges a base move against flips and cumulative cap, knob by knob. Changes nothing.
 /// @param moves  signed displacement of each knob, fraction of range.
 /// @returns the first violation in knob order, or nothing.
-[[nodiscard]] std::optional<violation> judge_move(std::span<const knob_spec> knobs, std::span<const knob_movement> movement,
+[[nodiscard]] std::optional<violation> judge_move(std::span<const knob_spec> knobs,
+                                                  std::span<const knob_movement> movement,
                                                   std::span<const double> moves, const guardrails& g, instant now);
 
 /// Records a base move that has happened, whoever caused it.

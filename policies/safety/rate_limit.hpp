@@ -3,14 +3,14 @@
 #include "policies/time.hpp"
 
 #include <cstdint>
-#include <vector>
 #include <optional>
+#include <vector>
 
 namespace homeostat {
 
-/// A sliding window over accepted events: at most `count` in any `span`. A rate r per second is max(1, floor(r)) events in
-/// that many seconds divided by r, so 0.1/s is one event in 10 s and 2.5/s two in 0.8 s. Chosen over a token bucket, which
-/// lets a burst of twice the rate through at a window's edge.
+/// A sliding window over accepted events: at most `count` in any `span`. A rate r per second is max(1, floor(r)) events
+/// in that many seconds divided by r, so 0.1/s is one event in 10 s and 2.5/s two in 0.8 s. Chosen over a token bucket,
+/// which lets a burst of twice the rate through at a window's edge.
 struct rate_window {
   std::uint32_t count{1};
   duration span{1s};

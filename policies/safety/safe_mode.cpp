@@ -11,8 +11,9 @@ std::size_t index_of(safe_mode_reason reason) { return static_cast<std::size_t>(
 
 std::string_view name_of(safe_mode_reason reason) {
   constexpr std::array<std::string_view, safe_mode_reason_count> names{
-      "Thrashing",       "ObjectiveRegression", "CumulativeBudget", "RepeatedViolations", "AuditUnavailable",
-      "ActuatorFailing", "TelemetryLost",       "RestartIntensity", "Manual"};
+      "Thrashing",          "ObjectiveRegression", "CumulativeBudget",
+      "RepeatedViolations", "AuditUnavailable",    "ActuatorFailing",
+      "TelemetryLost",      "RestartIntensity",    "Manual"};
   return names.at(index_of(reason));
 }
 

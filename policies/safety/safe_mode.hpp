@@ -38,7 +38,7 @@ struct safe_mode_state {
   std::array<std::optional<hold>, safe_mode_reason_count> holds{};
   std::optional<double> objective_at_entry; ///< what objective recovery is measured against
   std::uint32_t recovered_windows{0};
-  std::uint64_t entries{0};                 ///< how often the loop went from free to frozen
+  std::uint64_t entries{0}; ///< how often the loop went from free to frozen
   friend bool operator==(const safe_mode_state&, const safe_mode_state&) = default;
 };
 
@@ -65,7 +65,8 @@ bool leave(safe_mode_state& s, safe_mode_reason reason);
 void leave_all(safe_mode_state& s);
 
 /// Watches the objective of a frozen loop.
-/// @returns true when it has improved by the required fraction for the required number of windows in a row: the reasons that
+/// @returns true when it has improved by the required fraction for the required number of windows in a row: the reasons
+/// that
 ///          concern the objective's behaviour have then been ended.
 bool watch_recovery(safe_mode_state& s, double objective, const safe_mode_settings& settings);
 

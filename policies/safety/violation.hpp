@@ -34,10 +34,10 @@ inline constexpr std::size_t violation_code_count = 17;
 /// A refusal: what was wrong, where, and against which limit.
 struct violation {
   violation_code code{};
-  std::string knob;                ///< the knob concerned; empty when it is the change as a whole
-  double value{0};                 ///< what was measured, in the limit's unit
-  double limit{0};                 ///< what was allowed
-  std::optional<instant> retry_at; ///< when the same change may pass, if time alone can cure it
+  std::string knob{};                ///< the knob concerned; empty when it is the change as a whole
+  double value{0};                   ///< what was measured, in the limit's unit
+  double limit{0};                   ///< what was allowed
+  std::optional<instant> retry_at{}; ///< when the same change may pass, if time alone can cure it
   friend bool operator==(const violation&, const violation&) = default;
 };
 

@@ -16,15 +16,34 @@ void rest(engine_state& s) {
   s.ask_again = false;
 }
 
+// Beyond this a square overflows, and one such number would stay in every mean that follows.
+bool is_sane(double objective) { return std::isfinite(objective) && std::abs(objective) < 1e150; }
+
 void take_base(engine_state& s, const engine_settings& settings, const knob_values& base) {
-  if (s.base == base && !s.base_position.empty()) return;
+  const bool aimed = s.expects == engine_expectation::verdict && s.asked.kind == proposal_kind::update;
+  // The continuous place is kept, so that small steps add up, unless an update aimed at it that did not get there.
+  if (s.base == base && !s.base_position.empty() && !aimed) return;
   s.base = base;
   s.base_position.clear();
   for (std::size_t i = 0; i < settings.knobs.size(); ++i)
     s.base_position.push_back(position_of(settings.knobs[i], base[i]));
 }
 
-/// Values at base + factor * c_k * direction. Knobs without distances stay where they are.
+/// One knob's value at base + sign * c, shortened where its step limit or its grid demand it; base where nothing is
+/// left.
+double probe_value(const knob_spec& knob, double base, double sign, double c, double max_delta) {
+  const double place = position_of(knob, base);
+  const double grid = smallest_move(knob, base); // a probe that rounds to nothing shows nothing
+  const double limit = step_limit_of(knob, base, value_at(knob, place + sign * std::max(c, grid)), max_delta);
+  for (double reach : {std::min(std::max(c, grid), limit), std::max(0.0, std::min(c, limit) - grid / 2), grid}) {
+    const double value = value_at(knob, place + sign * reach);
+    const double way = std::abs(displacement(knob, base, value));
+    if (way > 0 && !exceeds(way, step_limit_of(knob, base, value, max_delta))) return value;
+  }
+  return base;
+}
+
+/// Values at base + side * c_k * direction. Knobs without distances stay where they are.
 knob_values probe_values(const engine_state& s, const engine_settings& settings, int side) {
   const double c = std::min(perturbation_scale_at(settings.spsa, s.spsa.iteration), settings.limits.max_delta_per_step);
   knob_values values;
@@ -34,11 +53,7 @@ knob_values probe_values(const engine_state& s, const engine_settings& settings,
       values.push_back(s.base[i]);
       continue;
     }
-    const double reach = std::max(c, smallest_move(knob, s.base[i])); // a probe that rounds to nothing shows nothing
-    const double value = value_at(knob, position_of(knob, s.base[i]) + side * s.spsa.direction[i] * reach);
-    const double way = std::abs(displacement(knob, s.base[i], value));
-    const bool allowed = !exceeds(way, step_limit_of(knob, s.base[i], value, settings.limits.max_delta_per_step));
-    values.push_back(allowed ? value : s.base[i]);
+    values.push_back(probe_value(knob, s.base[i], side * s.spsa.direction[i], c, settings.limits.max_delta_per_step));
   }
   return values;
 }
@@ -88,7 +103,8 @@ double allowed_way(const engine_state& s, const engine_settings& settings, std::
 }
 
 /// Moves the base point down the smoothed gradient. @returns the update to ask for, if any knob changes its value.
-std::optional<proposal> update_of(engine_state& s, const engine_settings& settings, const spsa_difference& d, instant now) {
+std::optional<proposal> update_of(engine_state& s, const engine_settings& settings, const spsa_difference& d,
+                                  instant now) {
   const std::vector<double> fresh = gradient_of(s, settings, d);
   const double a = learning_rate_at(settings.spsa, s.spsa.iteration - 1);
   knob_values values = s.base;
@@ -111,6 +127,11 @@ std::optional<proposal> update_of(engine_state& s, const engine_settings& settin
   return p;
 }
 
+void end_asked(engine_state& s, const engine_settings& settings) {
+  take_base(s, settings, s.base);
+  rest(s);
+}
+
 engine_decision ask(engine_state& s, proposal p) {
   s.asked = p;
   s.expects = engine_expectation::verdict;
@@ -124,8 +145,8 @@ engine_decision hold(no_change_reason reason, std::optional<instant> look_again 
 } // namespace
 
 std::string_view name_of(no_change_reason reason) {
-  constexpr std::array<std::string_view, 6> names{"not_live",           "frozen",              "holding",
-                                                  "waiting_for_window", "waiting_for_verdict", "insufficient_evidence"};
+  constexpr std::array<std::string_view, 6> names{
+      "not_live", "frozen", "holding", "waiting_for_window", "waiting_for_verdict", "insufficient_evidence"};
   return names.at(static_cast<std::size_t>(reason));
 }
 
@@ -140,7 +161,9 @@ engine_state fresh_engine(const engine_settings& settings, std::uint64_t seed, c
 
 void resume_engine(engine_state& s, const engine_settings& settings, const engine_state& stored) {
   const std::size_t n = settings.knobs.size();
-  if (stored.spsa.dimensions != n || stored.gradient.size() != n || stored.movement.size() != n || stored.base.size() != n) return;
+  if (stored.spsa.dimensions != n || stored.gradient.size() != n || stored.movement.size() != n ||
+      stored.base.size() != n)
+    return;
   const knob_values baseline = s.baseline;
   s = stored;
   s.baseline = baseline;
@@ -154,9 +177,12 @@ void resume_engine(engine_state& s, const engine_settings& settings, const engin
 void on_live(engine_state& s, const engine_settings& settings, const live_configuration& live, instant now) {
   const bool ours = s.live && s.expects == engine_expectation::verdict && live.values == s.asked.values;
   const bool changed = !s.live || live.generation != s.generation;
-  if (s.live && live.base != s.base && live.base.size() == settings.knobs.size()) {
+  if (live.base.size() != settings.knobs.size()) return; // of another loop
+  if (!live.baseline.empty()) s.baseline = live.baseline;
+  if (s.base.size() == live.base.size() && live.base != s.base) {
     std::vector<double> moves;
-    for (std::size_t i = 0; i < settings.knobs.size(); ++i) moves.push_back(displacement(settings.knobs[i], s.base[i], live.base[i]));
+    for (std::size_t i = 0; i < settings.knobs.size(); ++i)
+      moves.push_back(displacement(settings.knobs[i], s.base[i], live.base[i]));
     record_move(s.movement, moves, settings.limits, now);
   }
   s.live = true;
@@ -166,8 +192,8 @@ void on_live(engine_state& s, const engine_settings& settings, const live_config
     // Keep the continuous place an update aimed at; the verdict follows.
     s.base = live.base;
   } else {
-    take_base(s, settings, live.base);
     if (changed || live.frozen != s.frozen) {
+      take_base(s, settings, live.base);
       rest(s);
       std::ranges::fill(s.gradient, 0.0);
     }
@@ -178,12 +204,14 @@ void on_live(engine_state& s, const engine_settings& settings, const live_config
 
 void on_window(engine_state& s, const engine_settings& settings, const objective_window& w, instant) {
   if (s.expects != engine_expectation::window || w.generation != s.generation || s.frozen) return;
+  if (!is_sane(w.mean) || !is_sane(w.variance)) return;
   record_objective(s.spsa, w.mean);
   const double size = std::abs(w.mean);
   s.objective_size = s.objective_size == 0 ? size : 0.8 * s.objective_size + 0.2 * size;
-  const double error = w.digests > 0 ? w.variance / w.digests : 0;
-  if (s.spsa.phase == spsa_phase::waiting_plus) s.plus_error = error;
-  else s.plus_error += error;
+  if (s.spsa.phase == spsa_phase::waiting_plus && s.spsa.recorded == 1) s.plus_error = 0;
+  // The error of a side is that of the mean of its windows.
+  const double windows = settings.spsa.windows_per_probe;
+  if (w.digests > 0) s.plus_error += w.variance / w.digests / (windows * windows);
   if (has_enough_samples(s.spsa, settings.spsa)) s.expects = engine_expectation::nothing;
 }
 
@@ -202,24 +230,19 @@ void on_verdict(engine_state& s, const engine_settings& settings, const proposal
     }
     return;
   }
-  s.expects = engine_expectation::nothing;
   s.held_until = v.refused && v.refused->retry_at ? *v.refused->retry_at : now + settings.retry_pause;
   const bool time_cures = v.refused && (v.refused->code == violation_code::rate_limit_exceeded ||
                                         v.refused->code == violation_code::audit_queue_full);
-  if (time_cures && *s.held_until - now <= 60s) {
-    s.ask_again = true;
-    return;
-  }
-  // The place an update aimed at was not reached.
-  s.base_position.clear();
-  take_base(s, settings, s.base);
-  rest(s);
+  if (!time_cures) return end_asked(s, settings);
+  // However long it takes: at one change an hour the second side of a perturbation comes an hour after the first.
+  s.expects = engine_expectation::nothing;
+  s.ask_again = true;
 }
 
 void on_no_answer(engine_state& s, const engine_settings& settings, instant now) {
   if (s.expects != engine_expectation::verdict) return;
   s.held_until = now + settings.retry_pause;
-  rest(s);
+  end_asked(s, settings);
 }
 
 engine_decision next_proposal(engine_state& s, const engine_settings& settings, instant now) {
@@ -241,8 +264,10 @@ engine_decision next_proposal(engine_state& s, const engine_settings& settings, 
     const double error = std::sqrt(s.plus_error);
     if (auto difference = complete_eval_window(s.spsa)) {
       held_back = std::abs(difference->y_plus - difference->y_minus) < settings.evidence_limit * error;
-      if (held_back) ++s.held_back;
-      else if (auto update = update_of(s, settings, *difference, now)) return ask(s, std::move(*update));
+      if (held_back)
+        ++s.held_back;
+      else if (auto update = update_of(s, settings, *difference, now))
+        return ask(s, std::move(*update));
     } else {
       return ask(s, draft(s, proposal_kind::apply_minus, probe_values(s, settings, -1)));
     }

@@ -13,24 +13,25 @@ namespace homeostat {
 
 // Joins objective windows, SPSA and proposals for a live plant (design §6; source: Hotpath API, "AdaptiveEngine").
 //
-// Beside the textbook it does four things a live plant needs. The gradient is taken relative to the size of the objective,
-// so that one learning rate serves milliseconds and requests per second. The base point is kept as a continuous place on
-// each knob's scale, so that steps smaller than an integer knob's grid add up. A difference inside the noise moves nothing.
-// And it asks the governor's own movement rules before it proposes, so that it never argues with its guardrails.
+// Beside the textbook it does four things a live plant needs. The gradient is taken relative to the size of the
+// objective, so that one learning rate serves milliseconds and requests per second. The base point is kept as a
+// continuous place on each knob's scale, so that steps smaller than an integer knob's grid add up. A difference inside
+// the noise moves nothing. And it asks the governor's own movement rules before it proposes, so that it never argues
+// with its guardrails.
 
 struct engine_settings {
   std::vector<knob_spec> knobs;
-  guardrails limits;              ///< the loop's; the engine stays inside them by itself
+  guardrails limits; ///< the loop's; the engine stays inside them by itself
   spsa_settings spsa;
-  double evidence_limit{1.0};     ///< |y+ - y-| below this many standard errors moves nothing, >= 0
-  double gradient_memory{0.5};    ///< weight of earlier gradients, 0 (textbook) to below 1
-  duration retry_pause{1s};       ///< hold after a refusal that names no time
+  double evidence_limit{1.0};  ///< |y+ - y-| below this many standard errors moves nothing, >= 0
+  double gradient_memory{0.5}; ///< weight of earlier gradients, 0 (textbook) to below 1
+  duration retry_pause{1s};    ///< hold after a refusal that names no time
 };
 
 enum class no_change_reason : std::uint8_t {
-  not_live,             ///< the live configuration is not known yet
-  frozen,               ///< safe mode
-  holding,              ///< refused before; waits for its time
+  not_live, ///< the live configuration is not known yet
+  frozen,   ///< safe mode
+  holding,  ///< refused before; waits for its time
   waiting_for_window,
   waiting_for_verdict,
   insufficient_evidence,
@@ -42,27 +43,27 @@ enum class engine_expectation : std::uint8_t { nothing, verdict, window };
 
 struct engine_state {
   spsa_state spsa;
-  bool live{false};                     ///< generation, revision, base are known
+  bool live{false}; ///< generation, revision, base are known
   bool frozen{false};
   std::uint64_t generation{0};
   std::uint64_t revision{0};
   std::uint64_t epoch{0};
-  knob_values base;                     ///< the base point's values
-  std::vector<double> base_position;    ///< its places, continuous
-  knob_values baseline;                 ///< tested baseline, for the distance cap
-  knob_values plus;                     ///< values of the plus side in force
+  knob_values base;                  ///< the base point's values
+  std::vector<double> base_position; ///< its places, continuous
+  knob_values baseline;              ///< tested baseline, for the distance cap
+  knob_values plus;                  ///< values of the plus side in force
   knob_values minus;
-  proposal asked;                       ///< the open proposal
-  std::uint64_t asks{0};                ///< proposals made; identifies their verdicts
+  proposal asked;        ///< the open proposal
+  std::uint64_t asks{0}; ///< proposals made; identifies their verdicts
   engine_expectation expects{engine_expectation::nothing};
   std::optional<instant> held_until;
-  bool ask_again{false};                ///< after the hold, the same proposal again
-  double plus_error{0};                 ///< variance of the mean of the plus side
-  double objective_size{0};             ///< smoothed |objective|: the unit of the relative gradient; 0 = not known
-  std::vector<double> gradient;         ///< smoothed, relative objective per range
-  std::vector<knob_movement> movement;  ///< of the base point, as the governor counts it
+  bool ask_again{false};               ///< after the hold, the same proposal again
+  double plus_error{0};                ///< variance of the means of the sides measured so far
+  double objective_size{0};            ///< smoothed |objective|: the unit of the relative gradient; 0 = not known
+  std::vector<double> gradient;        ///< smoothed, relative objective per range
+  std::vector<knob_movement> movement; ///< of the base point, as the governor counts it
   std::uint64_t updates{0};
-  std::uint64_t held_back{0};           ///< differences inside the noise
+  std::uint64_t held_back{0}; ///< differences inside the noise
   friend bool operator==(const engine_state&, const engine_state&) = default;
 };
 
@@ -73,10 +74,11 @@ struct engine_decision {
   std::optional<instant> look_again;
 };
 
-[[nodiscard]] engine_state fresh_engine(const engine_settings& settings, std::uint64_t seed, const knob_values& baseline);
+[[nodiscard]] engine_state fresh_engine(const engine_settings& settings, std::uint64_t seed,
+                                        const knob_values& baseline);
 
-/// Goes on from a stored state: what was learned is kept, the perturbation in progress and what was asked are not, because
-/// nobody knows what became of them. A state of another knob set is ignored.
+/// Goes on from a stored state: what was learned is kept, the perturbation in progress and what was asked are not,
+/// because nobody knows what became of them. A state of another knob set is ignored.
 void resume_engine(engine_state& state, const engine_settings& settings, const engine_state& stored);
 
 /// The live configuration changed, by us or by others. Another's change ends the perturbation in progress.

@@ -21,8 +21,9 @@ std::array<std::uint32_t, 16> chacha8_block(std::span<const std::uint32_t, 8> ke
                                             std::uint64_t nonce) {
   const auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
   const auto high = [](std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32U); };
-  const std::array<std::uint32_t, 16> input{0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, // "expand 32-byte k"
-                                            key[0], key[1], key[2], key[3], key[4], key[5], key[6], key[7],
+  const std::array<std::uint32_t, 16> input{0x61707865,   0x3320646e,    0x79622d32, 0x6b206574, // "expand 32-byte k"
+                                            key[0],       key[1],        key[2],     key[3],
+                                            key[4],       key[5],        key[6],     key[7],
                                             low(counter), high(counter), low(nonce), high(nonce)};
   auto x = input;
   for (int double_round = 0; double_round < 4; ++double_round) {

@@ -12,8 +12,8 @@ namespace homeostat {
                                                           std::uint64_t nonce);
 
 /// Counter-based random numbers: (seed, stream, counter) gives the same bits on every machine and compiler, so that a
-/// decision can be derived again from its seed (I7). A value: copying it copies its place in the stream. The mappings to
-/// ranges are our own, because the standard library's differ between implementations.
+/// decision can be derived again from its seed (I7). A value: copying it copies its place in the stream. The mappings
+/// to ranges are our own, because the standard library's differ between implementations.
 class chacha8_rng {
 public:
   chacha8_rng() = default;

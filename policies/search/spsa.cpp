@@ -19,12 +19,15 @@ std::expected<void, std::string> check(const spsa_settings& s) {
   const auto wrong = [](const char* name, double value, const char* expected) {
     return std::unexpected(std::string(name) + " is " + number_text(value) + ", expected " + expected);
   };
-  if (!(std::isfinite(s.learning_rate) && s.learning_rate > 0)) return wrong("learning_rate", s.learning_rate, "more than 0");
-  if (!(s.perturbation_scale > 0 && s.perturbation_scale <= 0.5)) return wrong("perturbation_scale", s.perturbation_scale, "more than 0, at most 0.5");
+  if (!(std::isfinite(s.learning_rate) && s.learning_rate > 0))
+    return wrong("learning_rate", s.learning_rate, "more than 0");
+  if (!(s.perturbation_scale > 0 && s.perturbation_scale <= 0.5))
+    return wrong("perturbation_scale", s.perturbation_scale, "more than 0, at most 0.5");
   if (!(std::isfinite(s.alpha) && s.alpha > 0)) return wrong("alpha", s.alpha, "more than 0");
   if (!(std::isfinite(s.gamma) && s.gamma >= 0)) return wrong("gamma", s.gamma, "0 or more");
   if (!(std::isfinite(s.stability) && s.stability >= 0)) return wrong("stability", s.stability, "0 or more");
-  if (s.windows_per_probe < 1 || s.windows_per_probe > 1000) return wrong("windows_per_probe", s.windows_per_probe, "1 to 1000");
+  if (s.windows_per_probe < 1 || s.windows_per_probe > 1000)
+    return wrong("windows_per_probe", s.windows_per_probe, "1 to 1000");
   return {};
 }
 

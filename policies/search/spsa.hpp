@@ -11,8 +11,8 @@
 namespace homeostat {
 
 /// Gain sequences of simultaneous perturbation stochastic approximation.
-/// Source: J. C. Spall, "Implementation of the Simultaneous Perturbation Algorithm for Stochastic Optimization", IEEE TAES
-/// 34(3), 1998, sections III and IV; defaults: design §6.
+/// Source: J. C. Spall, "Implementation of the Simultaneous Perturbation Algorithm for Stochastic Optimization", IEEE
+/// TAES 34(3), 1998, sections III and IV; defaults: design §6.
 struct spsa_settings {
   double learning_rate{0.30};      ///< a0: range fraction per unit of relative gradient, > 0
   double perturbation_scale{0.05}; ///< c0: range fraction, 0..0.5
@@ -34,10 +34,10 @@ struct spsa_state {
   spsa_phase phase{spsa_phase::ready};
   std::uint64_t iteration{0}; ///< k; also the perturbation's id
   chacha8_rng rng;
-  knob_values direction;      ///< +-1 per knob, of the perturbation in progress
-  double y_plus{0};           ///< mean objective of the plus side, once known
-  double accumulated{0};      ///< sum of the windows of the present side
-  std::uint32_t recorded{0};  ///< how many
+  knob_values direction;     ///< +-1 per knob, of the perturbation in progress
+  double y_plus{0};          ///< mean objective of the plus side, once known
+  double accumulated{0};     ///< sum of the windows of the present side
+  std::uint32_t recorded{0}; ///< how many
   std::size_t dimensions{0};
   friend bool operator==(const spsa_state&, const spsa_state&) = default;
 };
@@ -59,8 +59,8 @@ void generate_perturbation(spsa_state& state);
 void record_objective(spsa_state& state, double objective);
 [[nodiscard]] bool has_enough_samples(const spsa_state& state, const spsa_settings& settings);
 
-/// Closes the present side. WaitingPlus -> WaitingMinus returns nothing; WaitingMinus -> Ready returns both sides and counts
-/// the iteration. @pre has_enough_samples
+/// Closes the present side. WaitingPlus -> WaitingMinus returns nothing; WaitingMinus -> Ready returns both sides and
+/// counts the iteration. @pre has_enough_samples
 std::optional<spsa_difference> complete_eval_window(spsa_state& state);
 
 /// Any phase -> Ready without counting: the perturbation in progress is worthless (somebody else changed the plant).

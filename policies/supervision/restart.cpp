@@ -20,10 +20,11 @@ supervision_decision on_child_end(const supervision_settings& settings, supervis
                                   const std::vector<child_restart>& children, const std::vector<bool>& running,
                                   std::size_t ended, bool abnormal, instant now) {
   supervision_decision decision;
-  const bool wanted = children[ended] == child_restart::permanent || (children[ended] == child_restart::transient && abnormal);
+  const bool wanted =
+      children[ended] == child_restart::permanent || (children[ended] == child_restart::transient && abnormal);
   if (!wanted) return decision;
 
-  std::erase_if(state.restarts, [&](instant at) { return now - at >= settings.period; });
+  std::erase_if(state.restarts, [&](instant at) { return now - at > settings.period; });
   state.restarts.push_back(now);
   const bool exhausted = state.restarts.size() > settings.intensity;
   if (exhausted) state.restarts.erase(state.restarts.begin());
@@ -43,7 +44,7 @@ supervision_decision on_child_end(const supervision_settings& settings, supervis
     return decision;
   }
   for (std::size_t i = 0; i < children.size(); ++i)
-    if (i == ended || (concerned(i) && running[i] && children[i] != child_restart::temporary)) decision.start.push_back(i);
+    if (i == ended || (concerned(i) && children[i] != child_restart::temporary)) decision.start.push_back(i);
   decision.what = supervision_decision::verdict::restart;
   decision.delay = backoff_of(settings, state);
   return decision;

@@ -9,9 +9,9 @@
 
 namespace homeostat {
 
-// When a child ends: which children stop, which start again, and after how long. Erlang/OTP's published supervisor semantics
-// (OTP Design Principles, "Supervisor Behaviour") plus exponential backoff with jitter between restarts, without which a
-// child that fails at start spends its whole intensity within milliseconds.
+// When a child ends: which children stop, which start again, and after how long. Erlang/OTP's published supervisor
+// semantics (OTP Design Principles, "Supervisor Behaviour") plus exponential backoff with jitter between restarts,
+// without which a child that fails at start spends its whole intensity within milliseconds.
 
 enum class restart_strategy : std::uint8_t { one_for_one, one_for_all, rest_for_one };
 /// permanent: always restarted; transient: only after an abnormal end; temporary: never.
@@ -19,11 +19,12 @@ enum class child_restart : std::uint8_t { permanent, transient, temporary };
 
 struct supervision_settings {
   restart_strategy strategy{restart_strategy::one_for_one};
-  std::uint32_t intensity{5};   ///< more restarts than this within the period: the supervisor gives up
+  std::uint32_t intensity{
+      5}; ///< more restarts than this within the period (its edge included): the supervisor gives up
   duration period{60s};
-  duration backoff{50ms};       ///< before the first restart of a burst; doubles with each further one
-  duration backoff_limit{5s};
-  double jitter{0.2};           ///< a delay is drawn from +- this fraction, 0..1
+  duration backoff{50ms};     ///< before the first restart of a burst; doubles with each further one
+  duration backoff_limit{5s}; ///< longest delay before jitter
+  double jitter{0.2};         ///< a delay is drawn from +- this fraction, 0..1
   friend bool operator==(const supervision_settings&, const supervision_settings&) = default;
 };
 
@@ -37,7 +38,8 @@ struct supervision_decision {
   enum class verdict : std::uint8_t { leave, restart, give_up };
   verdict what{verdict::leave};
   std::vector<std::size_t> stop;  ///< running children to end first, in this order (reverse start order)
-  std::vector<std::size_t> start; ///< children to start after `delay`, in this order (start order)
+  std::vector<std::size_t> start; ///< children to start after `delay`, in start order: the ended one and every other
+                                  ///< concerned one that is not temporary, even if it had ended before (as OTP does)
   duration delay{0};
 };
 

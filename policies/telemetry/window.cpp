@@ -14,6 +14,7 @@ void add(sensor_state& s, const telemetry_digest& digest) {
     w.generation = digest.generation;
     w.begin = digest.at - digest.window;
     s.sum_squares = 0;
+    s.throughputs = s.error_rates = 0;
   }
   ++w.digests;
   w.end = digest.at;
@@ -21,20 +22,15 @@ void add(sensor_state& s, const telemetry_digest& digest) {
   const double before = digest.objective - w.mean;
   w.mean += before / w.digests;
   s.sum_squares += before * (digest.objective - w.mean);
-  const auto average = [&](std::optional<double>& mean, std::optional<double> value) {
-    if (value) mean = mean ? *mean + (*value - *mean) / w.digests : *value;
+  const auto average = [](std::optional<double>& mean, std::uint32_t& count, std::optional<double> value) {
+    if (value) mean = mean.value_or(0) + (*value - mean.value_or(0)) / ++count;
   };
-  average(w.throughput_per_s, digest.throughput_per_s());
-  average(w.error_rate, digest.error_rate());
+  average(w.throughput_per_s, s.throughputs, digest.throughput_per_s());
+  average(w.error_rate, s.error_rates, digest.error_rate());
   // The worst of the window: an average of percentiles would hide the very spike it is there to show.
   if (auto p99 = digest.p99_latency_ms()) w.latency_p99_ms = std::max(w.latency_p99_ms.value_or(*p99), *p99);
-  if (auto margin = digest.constraint_margin()) w.constraint_margin = std::min(w.constraint_margin.value_or(*margin), *margin);
-}
-
-bool all_finite(const telemetry_digest& d) {
-  const auto finite = [](std::optional<double> v) { return !v || std::isfinite(*v); };
-  return std::isfinite(d.objective) && finite(d.p99_latency_ms()) && finite(d.throughput_per_s()) &&
-         finite(d.error_rate()) && finite(d.constraint_margin());
+  if (auto margin = digest.constraint_margin())
+    w.constraint_margin = std::min(w.constraint_margin.value_or(*margin), *margin);
 }
 
 } // namespace
@@ -52,12 +48,12 @@ void begin_generation(sensor_state& s, const window_settings& settings, std::uin
   s.sum_squares = 0;
 }
 
-std::optional<digest_fault> judge(const sensor_state& s, const window_settings& settings, const telemetry_digest& digest,
-                                  instant now) {
-  if (!all_finite(digest)) return digest_fault::not_finite;
+std::optional<digest_fault> judge(const sensor_state& s, const window_settings& settings,
+                                  const telemetry_digest& digest, instant now) {
+  if (!is_finite(digest)) return digest_fault::not_finite;
   if (digest.sample_count == 0 || digest.window <= 0us) return digest_fault::empty;
   if (digest.at > now) return digest_fault::from_the_future;
-  if (now - digest.at > settings.max_age) return digest_fault::stale;
+  if (digest.at < now - settings.max_age) return digest_fault::stale;
   if (s.last_sequence && digest.sequence <= *s.last_sequence) return digest_fault::out_of_order;
   if (s.last_timestamp && digest.at <= *s.last_timestamp) return digest_fault::out_of_order;
   if (digest.generation != s.generation) return digest_fault::other_generation;

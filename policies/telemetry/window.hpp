@@ -13,12 +13,12 @@ namespace homeostat {
 /// Several digests of one generation, summed up: the only evidence strategies and guards see.
 struct objective_window {
   std::uint64_t generation{0};
-  instant begin{};               ///< start of the first digest's interval
-  instant end{};                 ///< timestamp of the last digest
-  std::uint32_t digests{0};      ///< >= 1
-  std::uint64_t samples{0};      ///< operations behind them
-  double mean{0};                ///< objective, lower is better; digests weigh alike
-  double variance{0};            ///< between digests; 0 with a single one
+  instant begin{};          ///< start of the first digest's interval
+  instant end{};            ///< timestamp of the last digest
+  std::uint32_t digests{0}; ///< >= 1
+  std::uint64_t samples{0}; ///< operations behind them
+  double mean{0};           ///< objective, lower is better; digests weigh alike
+  double variance{0};       ///< between digests; 0 with a single one
   std::optional<double> latency_p99_ms;
   std::optional<double> throughput_per_s;
   std::optional<double> error_rate;
@@ -28,26 +28,36 @@ struct objective_window {
 
 /// When digests make a window and which digests are fit to (design §6; source: Hotpath API, "SpsaConfig").
 struct window_settings {
-  std::uint32_t digests{5};      ///< a window closes with this many digests, >= 1
-  duration span{500ms};          ///< or when they cover this much time, whichever comes first
-  duration settle_time{10ms};    ///< after a change came into force, before its effect counts
-  duration max_age{5s};          ///< older digests are stale
+  std::uint32_t digests{5};   ///< a window closes with this many digests, >= 1
+  duration span{500ms};       ///< or when they cover this much time, whichever comes first
+  duration settle_time{10ms}; ///< after a change came into force, before its effect counts
+  duration max_age{5s};       ///< older digests are stale
   friend bool operator==(const window_settings&, const window_settings&) = default;
 };
 
 /// Why a digest was not counted.
-enum class digest_fault : std::uint8_t { other_generation, settling, stale, from_the_future, not_finite, out_of_order, empty };
+enum class digest_fault : std::uint8_t {
+  other_generation,
+  settling,
+  stale,
+  from_the_future,
+  not_finite,
+  out_of_order,
+  empty
+};
 inline constexpr std::size_t digest_fault_count = 7;
 [[nodiscard]] std::string_view name_of(digest_fault fault);
 
 /// What the sensor knows between digests.
 struct sensor_state {
-  std::uint64_t generation{0};              ///< the live one
-  instant measurable_from{};                ///< when it has settled
-  std::optional<instant> last_timestamp;    ///< of the last digest counted
+  std::uint64_t generation{0};           ///< the live one
+  instant measurable_from{};             ///< when it has settled
+  std::optional<instant> last_timestamp; ///< of the last digest counted
   std::optional<std::uint64_t> last_sequence;
-  objective_window partial;                 ///< digests == 0: nothing collected yet
-  double sum_squares{0};                    ///< of differences from partial.mean
+  objective_window partial;     ///< digests == 0: nothing collected yet
+  double sum_squares{0};        ///< of differences from partial.mean
+  std::uint32_t throughputs{0}; ///< digests in partial that tell a throughput
+  std::uint32_t error_rates{0}; ///< digests in partial that tell an error rate
   std::uint64_t accepted{0};
   std::array<std::uint64_t, digest_fault_count> faults{};
 };

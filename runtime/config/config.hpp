@@ -17,10 +17,10 @@
 
 namespace homeostat {
 
-// The configuration of one node: YAML documents of apiVersion homeostat/v1 and the kinds Node, Pool, Policy, Source, Loop
-// (design §11). Reading is strict, because a key that is silently ignored is a guardrail that is silently absent: unknown
-// and repeated keys, wrong types and units, missing names and settings that contradict each other are all errors, and all
-// of them are reported at once. deploy/schema/homeostat-v1.json says the same to editors.
+// The configuration of one node: YAML documents of apiVersion homeostat/v1 and the kinds Node, Pool, Policy, Source,
+// Loop (design §11). Reading is strict, because a key that is silently ignored is a guardrail that is silently absent:
+// unknown and repeated keys, wrong types and units, missing names and settings that contradict each other are all
+// errors, and all of them are reported at once. deploy/schema/homeostat-v1.json says the same to editors.
 
 /// When the audit record of a change counts as written (I2). Only a loop over in-process knobs may take `queued`.
 enum class audit_mode : std::uint8_t { durable, queued };
@@ -39,8 +39,8 @@ struct command_source {
 struct pgbouncer_source {
   std::string host{"127.0.0.1"};
   std::uint16_t port{6432};
-  std::string user;     ///< one of PgBouncer's admin_users
-  std::string database; ///< as named under [databases]
+  std::string user;                                ///< one of PgBouncer's admin_users
+  std::string database;                            ///< as named under [databases]
   std::optional<std::string> password_file;        ///< libpq password file
   std::optional<std::string> client_progress_file; ///< log of a `pgbench -P`, for the client_... metrics
   friend bool operator==(const pgbouncer_source&, const pgbouncer_source&) = default;
@@ -128,7 +128,8 @@ struct config_problem {
 [[nodiscard]] std::string to_string(const config_problem& problem);
 
 /// Reads a configuration file.
-/// @param file  at most 1 MiB of YAML (or JSON, which is YAML). Paths inside it are left as written, and a relative one is
+/// @param file  at most 1 MiB of YAML (or JSON, which is YAML). Paths inside it are left as written, and a relative one
+/// is
 ///              relative to the working directory of the node.
 /// @returns the configuration, or every problem in it, sorted by line.
 [[nodiscard]] std::expected<node_config, std::vector<config_problem>> load_config(const std::filesystem::path& file);

@@ -64,7 +64,8 @@ public:
   [[nodiscard]] const char* fault() const {
     const int raised = std::fetestexcept(FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW);
     if ((raised & FE_DIVBYZERO) != 0) return "divides by zero or takes the logarithm of 0";
-    if ((raised & FE_INVALID) != 0) return "calculates something undefined, such as 0/0 or the root of a negative number";
+    if ((raised & FE_INVALID) != 0)
+      return "calculates something undefined, such as 0/0 or the root of a negative number";
     if ((raised & FE_OVERFLOW) != 0) return "exceeds the range of numbers";
     return nullptr;
   }
@@ -98,10 +99,11 @@ formula::~formula() = default;
 
 std::expected<formula, formula_error> formula::compile(std::string_view text) {
   if (text.size() > longest_formula)
-    return std::unexpected(formula_error{"it has " + std::to_string(text.size()) + " bytes, at most 4000 are allowed", {}});
-  if (text.find_first_not_of(" \t\n") == std::string_view::npos) return std::unexpected(formula_error{"it is empty", {}});
-  if (auto at = assignment_in(text))
-    return std::unexpected(formula_error{"'=' assigns, a comparison is '=='", at});
+    return std::unexpected(
+        formula_error{"it has " + std::to_string(text.size()) + " bytes, at most 4000 are allowed", {}});
+  if (text.find_first_not_of(" \t\n") == std::string_view::npos)
+    return std::unexpected(formula_error{"it is empty", {}});
+  if (auto at = assignment_in(text)) return std::unexpected(formula_error{"'=' assigns, a comparison is '=='", at});
   auto parts = std::make_unique<compiled>();
   parts->text = text;
   try {
@@ -114,10 +116,9 @@ std::expected<formula, formula_error> formula::compile(std::string_view text) {
     for (std::size_t i = 0; i < parts->names.size(); ++i) parts->parser.DefineVar(parts->names[i], &parts->values[i]);
     int results = 0;
     parts->parser.Eval(results);
-    if (results != 1) return std::unexpected(formula_error{"it is a list of " + std::to_string(results) + " formulas", {}});
-  } catch (const mu::ParserError& e) {
-    return std::unexpected(error_of(e, text.size()));
-  }
+    if (results != 1)
+      return std::unexpected(formula_error{"it is a list of " + std::to_string(results) + " formulas", {}});
+  } catch (const mu::ParserError& e) { return std::unexpected(error_of(e, text.size())); }
   return formula(std::move(parts));
 }
 
@@ -145,9 +146,7 @@ std::expected<double, std::string> formula::evaluate(const named_values& metrics
     for (std::size_t i = 0; i < parts_->names.size(); ++i)
       inputs += (inputs.empty() ? " with " : ", ") + parts_->names[i] + " = " + number_text(parts_->values[i]);
     return fail(fault + inputs);
-  } catch (const mu::ParserError& e) {
-    return fail("cannot be calculated: " + e.GetMsg());
-  }
+  } catch (const mu::ParserError& e) { return fail("cannot be calculated: " + e.GetMsg()); }
 }
 
 } // namespace homeostat

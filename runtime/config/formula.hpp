@@ -19,8 +19,8 @@ struct formula_error {
   friend bool operator==(const formula_error&, const formula_error&) = default;
 };
 
-/// An arithmetic formula over metric names, by muParser: + - * / ^, comparisons, && ||, `condition ? a : b`, and functions
-/// such as min, max, abs, sqrt, ln, log10, exp. Every name that is no function is a metric.
+/// An arithmetic formula over metric names, by muParser: + - * / ^, comparisons, && ||, `condition ? a : b`, and
+/// functions such as min, max, abs, sqrt, ln, log10, exp. Every name that is no function is a metric.
 ///
 /// It answers with a finite number or an error, never with a number that came out of nonsense: an invalid operation, a
 /// division by zero or an overflow anywhere inside is an error, even where min, max or a comparison would swallow its

@@ -89,7 +89,8 @@ std::expected<telemetry_digest, std::string> digest_of(const reading& r, objecti
     const auto metric = r.metrics.find(name);
     if (metric == r.metrics.end()) continue;
     if (!std::isfinite(metric->second))
-      return std::unexpected("metric " + metric->first + " is " + number_text(metric->second) + ", expected a finite number");
+      return std::unexpected("metric " + metric->first + " is " + number_text(metric->second) +
+                             ", expected a finite number");
     digest.measures.set(measure, metric->second);
   }
   return digest;

@@ -20,7 +20,8 @@ public:
   /// @errors  a formula that does not parse; configurations that load_config() returned always compile.
   [[nodiscard]] static std::expected<objective, formula_error> compile(const objective_config& config);
 
-  /// @returns the objective as strategies and guards see it: lower is better, so a maximised formula has its sign turned.
+  /// @returns the objective as strategies and guards see it: lower is better, so a maximised formula has its sign
+  /// turned.
   /// @errors  as of formula::evaluate.
   [[nodiscard]] std::expected<double, std::string> evaluate(const named_values& metrics);
 
@@ -43,7 +44,8 @@ private:
 /// @returns the formula of its margin, which is >= 0 while the constraint holds: "(0.01) - (error_rate)".
 [[nodiscard]] std::expected<std::string, formula_error> margin_formula(std::string_view text);
 
-/// Sums a reading up for the loop. Metrics named latency_p99_ms, throughput_per_s and error_rate are passed on as measures.
+/// Sums a reading up for the loop. Metrics named latency_p99_ms, throughput_per_s and error_rate are passed on as
+/// measures.
 /// @param generation  the configuration in force during the whole reading.  @param sequence  number of the reading.
 /// @returns the digest. Of a reading without samples it holds no objective and no measures, since nothing happened.
 /// @errors  as of objective::evaluate and margin, and a measure that is not finite.

@@ -108,6 +108,10 @@ void read_categories(knob_draft& knob) {
   if (!v) knob.source.place_of("categories").refuse("is missing", "a list of two names or more");
   const auto items = v ? items_of(*v, "a list of two names or more") : std::nullopt;
   knob.complete = knob.complete && items;
+  if (items && items->size() < 2) {
+    v->refuse("has " + std::to_string(items->size()) + " names", "two or more");
+    knob.complete = false;
+  }
   for (const value& item : items.value_or(std::vector<value>{})) {
     const auto text = text_of(item);
     if (!text) {
@@ -165,8 +169,9 @@ std::optional<knob_draft> read_knob(const value& v) {
 
 /// The limits of guardrails.max_delta, one per knob in knob order, null for the guardrails' fraction.
 bool read_limit_list(const value& list, std::vector<std::optional<knob_draft>>& knobs) {
-  const auto items = items_of(list, "a list of one limit per knob, in knob order and in each knob's unit; a fraction of range "
-                                    "for every knob is max_delta_per_step");
+  const auto items =
+      items_of(list, "a list of one limit per knob, in knob order and in each knob's unit; a fraction of range "
+                     "for every knob is max_delta_per_step");
   if (!items) return false;
   if (items->size() != knobs.size()) {
     list.refuse("has " + std::to_string(items->size()) + " limits", "one per knob, " + std::to_string(knobs.size()));
@@ -208,7 +213,8 @@ std::optional<value> limit_list_in(const mapping& spec) {
 bool check_knob(const knob_draft& knob, std::set<std::string>& names) {
   bool good = knob.complete;
   if (!knob.spec.name.empty() && !names.insert(knob.spec.name).second) {
-    knob.source.place_of("name").refuse("is '" + shown(knob.spec.name) + "' again", "a name that no other knob of the loop has");
+    knob.source.place_of("name").refuse("is '" + shown(knob.spec.name) + "' again",
+                                        "a name that no other knob of the loop has");
     good = false;
   }
   if (!good) return false;
@@ -216,8 +222,10 @@ bool check_knob(const knob_draft& knob, std::set<std::string>& names) {
   if (result) return true;
   const std::string_view name = std::string_view(result.error()).substr(0, result.error().find(' '));
   const bool names_key = std::ranges::find(knob_keys().keys, name, &key::name) != knob_keys().keys.end();
-  if (names_key && result.error().find(" - ") != name.size()) refuse_as_checked(knob.source.place_of(name), result.error());
-  else knob.source.self().refuse(result.error());
+  if (names_key && result.error().find(" - ") != name.size())
+    refuse_as_checked(knob.source.place_of(name), result.error());
+  else
+    knob.source.self().refuse(result.error());
   return false;
 }
 
@@ -272,8 +280,10 @@ std::optional<std::vector<knob_spec>> read_knobs(const mapping& spec) {
   std::vector<knob_spec> knobs;
   std::set<std::string> names;
   for (const auto& knob : drafts) {
-    if (!knob || !check_knob(*knob, names)) good = false;
-    else knobs.push_back(knob->spec);
+    if (!knob || !check_knob(*knob, names))
+      good = false;
+    else
+      knobs.push_back(knob->spec);
   }
   return good ? std::optional(std::move(knobs)) : std::nullopt;
 }

@@ -46,17 +46,20 @@ void read_listen(const value& v, node_config& node) {
   const std::size_t colon = text->rfind(':');
   const auto port = colon == std::string::npos ? std::nullopt : parse_whole(std::string_view(*text).substr(colon + 1));
   if (!port || *port > std::numeric_limits<std::uint16_t>::max())
-    return v.refuse_form("a loopback address and a port from 0 (the system chooses) to 65535, such as \"127.0.0.1:8421\"");
+    return v.refuse_form(
+        "a loopback address and a port from 0 (the system chooses) to 65535, such as \"127.0.0.1:8421\"");
   std::string host = text->substr(0, colon);
   if (bracketed) host = host.ends_with(']') ? host.substr(1, host.size() - 2) : "";
   if (!is_loopback(host, bracketed))
-    return v.refuse_form("a loopback address, 127.0.0.1 or [::1]: off loopback TLS and a token are needed, which this version "
-                         "does not have");
+    return v.refuse_form(
+        "a loopback address, 127.0.0.1 or [::1]: off loopback TLS and a token are needed, which this version "
+        "does not have");
   node.api_host = host;
   node.api_port = static_cast<std::uint16_t>(*port);
 }
 
-template <class Reader> void in_section(const mapping& spec, std::string_view name, const key_table& keys, Reader reader) {
+template <class Reader>
+void in_section(const mapping& spec, std::string_view name, const key_table& keys, Reader reader) {
   const auto v = spec.find(name);
   const auto section = v ? mapping::open(*v, keys) : std::nullopt;
   if (section) reader(*section);
@@ -87,7 +90,8 @@ const key_table& log_keys() {
   return table;
 }
 const key_table& supervision_keys() {
-  static const key_table table{"supervision", keys_of<supervision_settings>({{.name = "strategy"}}, supervision_fields)};
+  static const key_table table{"supervision",
+                               keys_of<supervision_settings>({{.name = "strategy"}}, supervision_fields)};
   return table;
 }
 const key_table& pool_keys() {
@@ -119,7 +123,8 @@ supervision_settings read_supervision(const mapping& spec) {
     if (const auto chosen = v ? choice_of(*v, supervision_strategy_words().words) : std::nullopt)
       settings.strategy = static_cast<restart_strategy>(*chosen);
     read_fields<supervision_settings>(m, settings, supervision_fields);
-    report_checks<supervision_settings>(m, m.self(), settings, supervision_settings{}, supervision_fields, check_supervision);
+    report_checks<supervision_settings>(m, m.self(), settings, supervision_settings{}, supervision_fields,
+                                        check_supervision);
   });
   return settings;
 }

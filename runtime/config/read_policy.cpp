@@ -1,10 +1,8 @@
-#include "policies/number_text.hpp"
 #include "runtime/config/readers.hpp"
 #include "runtime/config/settings_fields.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 namespace homeostat::yaml {
 
@@ -39,23 +37,13 @@ constexpr std::array<field<safe_mode_settings>, 6> safe_mode_fields{{
     {"telemetry_timeout", &safe_mode_settings::telemetry_timeout},
 }};
 
-constexpr std::array<field<regression_settings>, 4> regression_fields{{
+constexpr std::array<field<regression_settings>, 5> regression_fields{{
     {"z_limit", &regression_settings::z_limit},
     {"relative_floor", &regression_settings::relative_floor},
     {"min_windows", &regression_settings::min_windows},
     {"noise_memory", &regression_settings::noise_memory},
+    {"calm_limit", &regression_settings::calm_limit},
 }};
-
-std::expected<void, std::string> check_regression(const regression_settings& s) {
-  const auto wrong = [](std::string_view name, double value, const char* expected) {
-    return std::unexpected(std::string(name) + " is " + number_text(value) + ", expected " + expected);
-  };
-  if (!(s.z_limit > 0)) return wrong("z_limit", s.z_limit, "more than 0");
-  if (!(s.relative_floor >= 0 && s.relative_floor <= 1)) return wrong("relative_floor", s.relative_floor, "0 to 1");
-  if (s.min_windows < 2 || s.min_windows > 1000) return wrong("min_windows", s.min_windows, "2 to 1000");
-  if (!(s.noise_memory >= 0 && s.noise_memory < 1)) return wrong("noise_memory", s.noise_memory, "0 to below 1");
-  return {};
-}
 
 std::optional<mapping> section_of(const mapping& spec, std::string_view name, const key_table& keys) {
   const auto v = spec.find(name);
@@ -71,20 +59,22 @@ std::optional<preset> preset_of(const std::optional<mapping>& section) {
 void read_guardrails(const std::optional<mapping>& section, const value& place, policy_settings& settings) {
   const guardrails before = settings.limits;
   if (auto p = preset_of(section)) settings.limits = guardrails_of(*p), settings.deadband_given = false;
+  const guardrails start = settings.limits;
   if (section) {
     read_fields<guardrails>(*section, settings.limits, guardrails_fields);
     settings.deadband_given = settings.deadband_given || section->has("flip_deadband");
   }
-  // A deadband above the step limit would make every move directionless; who lowers the one lowers the other.
-  if (!settings.deadband_given && settings.limits.max_delta_per_step > 0)
-    settings.limits.flip_deadband = std::min(settings.limits.flip_deadband, settings.limits.max_delta_per_step);
+  // A deadband as wide as the steps would make every move directionless, and thrashing invisible: who lowers the step
+  // limit alone lowers both.
+  const double shrink = settings.limits.max_delta_per_step / start.max_delta_per_step;
+  if (!settings.deadband_given && shrink > 0 && shrink < 1) settings.limits.flip_deadband *= shrink;
   report_checks<guardrails>(section, place, settings.limits, before, guardrails_fields,
                             [](const guardrails& g) { return check(g); });
 }
 
 /// `rollback_on_regression` beside the guardrails and `on_regression` in rollback mean the same.
-void read_rollback_switch(const std::optional<mapping>& guardrails_section, const std::optional<mapping>& rollback_section,
-                          rollback_policy& rollback) {
+void read_rollback_switch(const std::optional<mapping>& guardrails_section,
+                          const std::optional<mapping>& rollback_section, rollback_policy& rollback) {
   const auto v = guardrails_section ? guardrails_section->find("rollback_on_regression") : std::nullopt;
   if (!v) return;
   if (rollback_section && rollback_section->has("on_regression"))
@@ -96,20 +86,21 @@ void read_rollback_switch(const std::optional<mapping>& guardrails_section, cons
 
 const key_table& guardrails_keys() {
   static const key_table table{
-      "guardrails",
-      keys_of<guardrails>({{.name = "preset"},
-                           {.name = "rollback_on_regression"},
-                           {.name = "max_delta",
-                            .refused = "lists one limit per knob of one loop, so it belongs to the guardrails of a Loop; "
-                                       "a fraction of range for every knob is max_delta_per_step"}},
-                          guardrails_fields)};
+      "guardrails", keys_of<guardrails>(
+                        {{.name = "preset"},
+                         {.name = "rollback_on_regression"},
+                         {.name = "max_delta",
+                          .refused = "lists one limit per knob of one loop, so it belongs to the guardrails of a Loop; "
+                                     "a fraction of range for every knob is max_delta_per_step"}},
+                        guardrails_fields)};
   return table;
 }
 
 const key_table& loop_guardrails_keys() {
   static const key_table table{
       "loop_guardrails",
-      keys_of<guardrails>({{.name = "preset"}, {.name = "rollback_on_regression"}, {.name = "max_delta"}}, guardrails_fields)};
+      keys_of<guardrails>({{.name = "preset"}, {.name = "rollback_on_regression"}, {.name = "max_delta"}},
+                          guardrails_fields)};
   return table;
 }
 
@@ -159,8 +150,9 @@ policy_settings read_policy(const mapping& spec, policy_settings settings, const
                                     safe_mode_fields, [](const safe_mode_settings& s) { return check(s); });
 
   if (regression_section) read_fields<regression_settings>(*regression_section, settings.regression, regression_fields);
-  report_checks<regression_settings>(regression_section, spec.place_of("regression"), settings.regression, before.regression,
-                                     regression_fields, check_regression);
+  report_checks<regression_settings>(regression_section, spec.place_of("regression"), settings.regression,
+                                     before.regression, regression_fields,
+                                     [](const regression_settings& s) { return check(s); });
   return settings;
 }
 

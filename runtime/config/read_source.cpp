@@ -14,7 +14,8 @@ constexpr std::size_t longest_database_name = 63;
 std::vector<std::string> argv_of(const mapping& m, std::string_view name) {
   std::vector<std::string> argv;
   const auto v = m.find(name);
-  const auto items = v ? items_of(*v, "a list of a program and its arguments, such as [\"/usr/bin/tool\", \"--now\"]") : std::nullopt;
+  const auto items =
+      v ? items_of(*v, "a list of a program and its arguments, such as [\"/usr/bin/tool\", \"--now\"]") : std::nullopt;
   if (!items) return argv;
   if (items->empty()) v->refuse("is an empty list", "a program and its arguments");
   for (const value& item : *items)
@@ -63,7 +64,8 @@ cache_demo_source read_cache_demo(const mapping& m) {
       if (*cycle < 1s) v->refuse_form("a duration of 1s or more");
       s.cycle = *cycle;
     }
-  if (const auto v = m.find("seed")) s.seed = whole_of(*v, 0, std::numeric_limits<std::uint64_t>::max()).value_or(s.seed);
+  if (const auto v = m.find("seed"))
+    s.seed = whole_of(*v, 0, std::numeric_limits<std::uint64_t>::max()).value_or(s.seed);
   return s;
 }
 

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,10 +13,11 @@
 
 namespace homeostat::yaml {
 
-// One reader per part of the configuration. Each reports its problems and goes on with the default, so that one run finds
-// them all; what it returns is only used when there were none.
+// One reader per part of the configuration. Each reports its problems and goes on with the default, so that one run
+// finds them all; what it returns is only used when there were none.
 
-// ---- what is known: the source of the unknown-key errors and of the test against the JSON Schema ---------------------
+// ---- what is known: the source of the unknown-key errors and of the test against the JSON Schema
+// ---------------------
 
 [[nodiscard]] const key_table& document_keys();
 [[nodiscard]] const key_table& metadata_keys();
@@ -81,12 +83,14 @@ struct policy_settings {
   rollback_policy rollback;
   safe_mode_settings safe_mode;
   regression_settings regression;
-  bool deadband_given{false}; ///< else it follows a max_delta_per_step that is smaller
+  bool deadband_given{false}; ///< else it shrinks along with max_delta_per_step
+  bool sound{true};           ///< nothing in it was refused, so that conclusions from it make sense
 };
 
 /// Reads guardrails, rollback, safe_mode and regression where they are present, over `settings`.
 /// @param spec  of a Policy or a Loop.  @param guardrails_table  which keys its guardrails may have.
-[[nodiscard]] policy_settings read_policy(const mapping& spec, policy_settings settings, const key_table& guardrails_table);
+[[nodiscard]] policy_settings read_policy(const mapping& spec, policy_settings settings,
+                                          const key_table& guardrails_table);
 
 /// Reads `supervision` where it is present.
 [[nodiscard]] supervision_settings read_supervision(const mapping& spec);
@@ -108,15 +112,21 @@ struct known_documents {
   const std::vector<pool_config>& pools;
   const std::vector<source_config>& sources;
   const std::map<std::string, policy_settings>& policies;
-  const std::map<std::string, std::string>& pool_policies; ///< policy by pool, where a pool names one
+  const std::map<std::string, std::string>& pool_policies; ///< by pool, where it names one; "" after a complaint
+  const std::set<std::string>& broken_sources;             ///< declared, with problems that have been reported
   std::uint64_t node_seed{0};
 };
 
 /// Reads the spec of a Loop and checks that its parts agree.
 [[nodiscard]] loop_config read_loop(const mapping& spec, std::string name, const known_documents& known);
 
+/// What check_loop may draw conclusions from; the rest has been complained about already.
+struct sound_parts {
+  const source_config* source{nullptr}; ///< nothing when it is unknown or broken
+  bool policy{true};                    ///< guardrails, rollback, safe mode, and the window
+};
+
 /// Reports settings that are fine alone and wrong together.
-/// @param source  nothing when the loop's source is not known.
-void check_loop(const mapping& spec, const loop_config& loop, const source_config* source);
+void check_loop(const mapping& spec, const loop_config& loop, const sound_parts& sound);
 
 } // namespace homeostat::yaml

@@ -45,7 +45,8 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-/// Typing errors between two words: insertions, deletions, replacements, swaps of neighbours (optimal string alignment).
+/// Typing errors between two words: insertions, deletions, replacements, swaps of neighbours (optimal string
+/// alignment).
 std::size_t typing_errors(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
@@ -53,7 +54,8 @@ std::size_t typing_errors(std::string_view a, std::string_view b) {
   for (std::size_t i = 1; i <= a.size(); ++i)
     for (std::size_t j = 1; j <= b.size(); ++j) {
       d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   return d[a.size()][b.size()];
 }
@@ -100,8 +102,8 @@ std::string duration_text(duration d) {
 }
 
 bool is_ambiguous(std::string_view plain) {
-  static constexpr std::array<std::string_view, 10> words{"y",  "yes", "n",    "no",  "true",
-                                                          "on", "off", "null", "~",   "false"};
+  static constexpr std::array<std::string_view, 10> words{"y",  "yes", "n",    "no", "true",
+                                                          "on", "off", "null", "~",  "false"};
   const std::string word = lower(plain);
   if (word.empty() || std::ranges::find(words, word) != words.end()) return true;
   std::string_view rest = word;
@@ -128,9 +130,14 @@ std::optional<std::string_view> closest_name(std::string_view typed, std::span<c
   const std::size_t allowed = typed.size() <= 3 ? 1 : 2;
   if (best && least <= allowed && least < best->size()) return best;
   for (std::string_view name : names)
-    if (name.size() >= 3 && folded.size() >= 3 && (folded.find(name) != std::string::npos || name.find(folded) != name.npos))
+    if (name.size() >= 3 && folded.size() >= 3 &&
+        (folded.find(name) != std::string::npos || name.find(folded) != name.npos))
       return name;
   return std::nullopt;
+}
+
+std::string one_of(std::span<const std::string_view> names) {
+  return (names.size() == 1 ? "" : "one of ") + list_of(names);
 }
 
 std::string list_of(std::span<const std::string_view> names) {

@@ -29,12 +29,17 @@ inline constexpr duration longest_duration{std::chrono::hours{24 * 365}};
 /// @returns a duration in the largest unit that shows it exactly: 90s, 2m, 1500us.
 [[nodiscard]] std::string duration_text(duration d);
 
-/// @returns true for an unquoted scalar that some YAML reader takes for something else than text: a truth value (yes, off,
+/// @returns true for an unquoted scalar that some YAML reader takes for something else than text: a truth value (yes,
+/// off,
 ///          true ...), null, or a number in one of YAML's forms.
 [[nodiscard]] bool is_ambiguous(std::string_view plain);
 
 /// @returns the name that was probably meant: at most two typing errors away, or one that contains the other.
-[[nodiscard]] std::optional<std::string_view> closest_name(std::string_view typed, std::span<const std::string_view> names);
+[[nodiscard]] std::optional<std::string_view> closest_name(std::string_view typed,
+                                                           std::span<const std::string_view> names);
+
+/// @returns "one of a, b", or just "a" when there is no choice.
+[[nodiscard]] std::string one_of(std::span<const std::string_view> names);
 
 /// @returns names joined by ", ".
 [[nodiscard]] std::string list_of(std::span<const std::string_view> names);

@@ -14,8 +14,8 @@
 
 namespace homeostat::yaml {
 
-// Plain settings structs: one table per struct says which key sets which member, so that reading, the list of known keys
-// and the place of a complaint come from one list.
+// Plain settings structs: one table per struct says which key sets which member, so that reading, the list of known
+// keys and the place of a complaint come from one list.
 
 template <class T> struct field {
   using member_pointer = std::variant<double T::*, std::uint32_t T::*, bool T::*, duration T::*>;
@@ -49,18 +49,21 @@ inline void refuse_as_checked(const value& place, const std::string& sentence) {
   constexpr std::string_view joint = ", expected ";
   const std::string rest = sentence.substr(sentence.find(' ') + 1);
   const std::size_t at = rest.find(joint);
-  if (at == std::string::npos) place.refuse(rest);
-  else place.refuse(rest.substr(0, at), rest.substr(at + joint.size()));
+  if (at == std::string::npos)
+    place.refuse(rest);
+  else
+    place.refuse(rest.substr(0, at), rest.substr(at + joint.size()));
 }
 
-/// Reports what check() finds wrong, one setting after the other: each is set back to `fallback` once it is reported, so
-/// that the next one shows up.
+/// Reports what check() finds wrong, one setting after the other: each is set back to `fallback` once it is reported,
+/// so that the next one shows up.
 /// @param section  the mapping the settings came from; nothing: they were not written, and `otherwise` is the place.
 /// @param checker  returns nothing or a sentence "NAME is VALUE, expected FORM".
 template <class T, class Checker>
 void report_checks(const std::optional<mapping>& section, const value& otherwise, T& settings, const T& fallback,
                    std::span<const field<T>> fields, Checker checker) {
-  for (std::size_t round = 0; round <= fields.size(); ++round) {
+  std::vector<std::string_view> reported; // a fallback can contradict what stays, and is then no way out
+  while (true) {
     const std::expected<void, std::string> result = checker(settings);
     if (result) return;
     const std::string& sentence = result.error();
@@ -68,8 +71,12 @@ void report_checks(const std::optional<mapping>& section, const value& otherwise
     const auto f = std::ranges::find(fields, name, &field<T>::name_in_check);
     value place = section ? section->self() : otherwise;
     if (f == fields.end()) return place.refuse(sentence);
-    if (section) place = section->place_of(f->key);
-    else place.path += "." + std::string(f->key);
+    if (std::ranges::find(reported, f->key) != reported.end()) return;
+    reported.push_back(f->key);
+    if (section)
+      place = section->place_of(f->key);
+    else
+      place.path += "." + std::string(f->key);
     refuse_as_checked(place, sentence);
     std::visit([&](auto member) { settings.*member = fallback.*member; }, f->member);
   }

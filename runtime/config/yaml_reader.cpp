@@ -37,6 +37,8 @@ std::string with_hint(std::string what, std::string_view typed, std::span<const 
   return what;
 }
 
+bool is_quoted(const YAML::Node& node) { return node.IsScalar() && node.Tag() == "!"; }
+
 bool has_explicit_tag(const YAML::Node& node) {
   return !node.IsNull() && !node.Tag().empty() && node.Tag() != "?" && node.Tag() != "!";
 }
@@ -100,7 +102,7 @@ void mapping::add(const value& self, const YAML::Node& key_node, const YAML::Nod
   const auto known = std::ranges::find(keys.keys, typed, &key::name);
   if (known == keys.keys.end()) {
     const auto names = allowed_names(keys);
-    self.problems->add(at, path, with_hint("is not a known key", typed, names), "one of " + list_of(names));
+    self.problems->add(at, path, with_hint("is not a known key", typed, names), one_of(names));
     return;
   }
   if (!known->refused.empty()) {
@@ -144,7 +146,8 @@ value mapping::place_of(std::string_view name) const {
 
 std::optional<double> number_of(const value& v) {
   const auto number = v.is_plain() ? parse_number(v.node.Scalar()) : std::nullopt;
-  if (!number) v.refuse_form(v.node.IsScalar() && parse_number(v.node.Scalar()) ? "a number without quotes" : "a number");
+  if (!number)
+    v.refuse_form(is_quoted(v.node) && parse_number(v.node.Scalar()) ? "a number without quotes" : "a number");
   return number;
 }
 
@@ -152,9 +155,11 @@ std::optional<std::uint64_t> whole_of(const value& v, std::uint64_t least, std::
   const auto number = v.is_plain() ? parse_whole(v.node.Scalar()) : std::nullopt;
   if (number && *number >= least && *number <= most) return number;
   std::string expected = "a whole number ";
-  if (most == std::numeric_limits<std::uint64_t>::max()) expected += "of " + std::to_string(least) + " or more";
-  else expected += "from " + std::to_string(least) + " to " + std::to_string(most);
-  if (v.node.IsScalar() && !v.is_plain() && parse_whole(v.node.Scalar())) expected += ", without quotes";
+  if (most == std::numeric_limits<std::uint64_t>::max())
+    expected += "of " + std::to_string(least) + " or more";
+  else
+    expected += "from " + std::to_string(least) + " to " + std::to_string(most);
+  if (is_quoted(v.node) && parse_whole(v.node.Scalar())) expected += ", without quotes";
   v.refuse_form(expected);
   return std::nullopt;
 }
@@ -162,7 +167,7 @@ std::optional<std::uint64_t> whole_of(const value& v, std::uint64_t least, std::
 std::optional<bool> truth_of(const value& v) {
   if (v.is_plain() && v.node.Scalar() == "true") return true;
   if (v.is_plain() && v.node.Scalar() == "false") return false;
-  v.refuse_form(v.is_plain() || !v.node.IsScalar() ? "true or false" : "true or false without quotes");
+  v.refuse_form(is_quoted(v.node) ? "true or false without quotes" : "true or false");
   return std::nullopt;
 }
 
@@ -202,12 +207,12 @@ std::optional<duration> duration_of(const value& v) {
 
 std::optional<std::size_t> choice_of(const value& v, std::span<const std::string_view> words) {
   if (!v.node.IsScalar() || has_explicit_tag(v.node)) {
-    v.refuse_form("one of " + list_of(words));
+    v.refuse_form(one_of(words));
     return std::nullopt;
   }
   const auto found = std::ranges::find(words, v.node.Scalar());
   if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
-  v.refuse(with_hint(what_is(v.node), v.node.Scalar(), words), "one of " + list_of(words));
+  v.refuse(with_hint(what_is(v.node), v.node.Scalar(), words), one_of(words));
   return std::nullopt;
 }
 

@@ -39,9 +39,22 @@ private:
   std::vector<config_problem> problems_;
 };
 
+/// A node as a value. yaml-cpp's own assignment writes through to the tree: assigning one node to another makes both
+/// places of the document the same.
+struct node_handle : YAML::Node {
+  node_handle() = default;
+  node_handle(const YAML::Node& node) : YAML::Node(node) {} // NOLINT(google-explicit-constructor): it is one
+  node_handle(const node_handle& other) = default;
+  node_handle& operator=(const node_handle& other) {
+    reset(other);
+    return *this;
+  }
+  ~node_handle() = default;
+};
+
 /// A node of the file together with its path and place: what is needed to complain about it. `problems` outlives it.
 struct value {
-  YAML::Node node;
+  node_handle node;
   std::string path; ///< "Loop cache: spec.knobs[0].max"
   position at;      ///< of a scalar: its own; of anything else: of its key
   problem_list* problems{nullptr};
@@ -77,7 +90,8 @@ public:
   /// @returns the mapping; nothing, and a problem, when the value is something else.
   static std::optional<mapping> open(const value& v, const key_table& keys);
 
-  /// @returns the value of a key of the table that is present. With null as its value it counts as present, and no reader
+  /// @returns the value of a key of the table that is present. With null as its value it counts as present, and no
+  /// reader
   ///          accepts null.
   [[nodiscard]] std::optional<value> find(std::string_view name) const;
   [[nodiscard]] bool has(std::string_view name) const { return find(name).has_value(); }
@@ -104,7 +118,8 @@ private:
 [[nodiscard]] std::optional<std::uint64_t> whole_of(const value& v, std::uint64_t least, std::uint64_t most);
 /// true or false without quotes.
 [[nodiscard]] std::optional<bool> truth_of(const value& v);
-/// Text; what other YAML readers would not take for text has to be quoted. Never empty, no control characters but line feeds.
+/// Text; what other YAML readers would not take for text has to be quoted. Never empty, no control characters but line
+/// feeds.
 [[nodiscard]] std::optional<std::string> text_of(const value& v);
 /// @returns the place of the n-th byte (from 0) of a text; the place of the value where escapes or line breaks hide it.
 [[nodiscard]] position position_in(const value& v, std::size_t n);

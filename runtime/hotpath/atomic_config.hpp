@@ -4,6 +4,7 @@
 #include "runtime/hotpath/cache_line.hpp"
 #include "runtime/hotpath/knob_codec.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cmath>
@@ -132,8 +133,8 @@ public:
 
   /// @returns all knobs at one generation. Lock-free, never waits for the writer; see the head of this file.
   [[nodiscard]] config_snapshot snapshot() const noexcept {
-    config_snapshot copy;
-    while (!copy_current(copy)) {}
+    config_snapshot copy;          // all 0
+    while (!copy_current(copy)) {} // no attempt has fewer knobs than the one before
     return copy;
   }
 
@@ -142,7 +143,10 @@ public:
   /// @returns false if slot_count updates overtook this reader at every attempt.
   [[nodiscard]] bool try_snapshot(config_snapshot& out, unsigned attempts) const noexcept {
     for (unsigned attempt = 0; attempt < attempts; ++attempt)
-      if (copy_current(out)) return true;
+      if (copy_current(out)) {
+        std::fill(out.values.begin() + out.size, out.values.end(), 0.0);
+        return true;
+      }
     return false;
   }
 
@@ -214,6 +218,7 @@ private:
   static constexpr std::size_t size_of(std::uint64_t tag) { return tag >> 4U & 31U; }
   static constexpr std::size_t slot_of(std::uint64_t tag) { return tag & 15U; }
 
+  /// One attempt. Leaves the entries beyond the number of knobs as they are.
   [[nodiscard]] bool copy_current(config_snapshot& out) const noexcept {
     const std::uint64_t tag = current_.load(std::memory_order_acquire);
     hook_.reached(config_step::tag_loaded);
@@ -225,7 +230,6 @@ private:
       out.values[i] = from.values[i].load(std::memory_order_acquire);
       hook_.reached(config_step::value_loaded);
     }
-    for (std::size_t i = count; i < max_knobs; ++i) out.values[i] = 0;
     return from.owner.load(std::memory_order_relaxed) == tag;
   }
 

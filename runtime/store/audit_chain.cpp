@@ -161,9 +161,9 @@ void chain_checker::check_gap(std::uint64_t sequence) {
 void chain_checker::check(chain_hasher& hasher, const record_fields& fields, const chain_hash& previous,
                           const chain_hash& hash) {
   check_gap(fields.sequence);
-  if (hash_known_ && previous != hash_)
+  if (hash_ && previous != *hash_)
     findings_.add({chain_fault::unlinked, fields.sequence,
-                   "previous hash " + to_hex(hash_) + ", which record " + std::to_string(sequence_) + " carries",
+                   "previous hash " + to_hex(*hash_) + ", which record " + std::to_string(sequence_) + " carries",
                    "previous hash " + to_hex(previous)});
   const chain_hash computed = hasher.record(previous, fields);
   if (computed != hash)
@@ -171,7 +171,6 @@ void chain_checker::check(chain_hasher& hasher, const record_fields& fields, con
                    "hash " + to_hex(hash)});
   sequence_ = fields.sequence;
   hash_ = hash;
-  hash_known_ = true;
 }
 
 void chain_checker::malformed(std::uint64_t sequence, std::string expected, std::string found,
@@ -179,8 +178,7 @@ void chain_checker::malformed(std::uint64_t sequence, std::string expected, std:
   check_gap(sequence);
   findings_.add({chain_fault::malformed, sequence, std::move(expected), std::move(found)});
   sequence_ = sequence;
-  hash_known_ = hash.has_value();
-  if (hash) hash_ = *hash;
+  hash_ = hash;
 }
 
 } // namespace homeostat

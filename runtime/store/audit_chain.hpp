@@ -76,8 +76,10 @@ private:
 /// carries the previous hash: that is what lets several threads check one log.
 class chain_checker {
 public:
-  /// @param sequence  @param hash  the last record before the stretch (0 and the genesis hash at the start), as stored.
-  chain_checker(std::uint64_t sequence, const chain_hash& hash, finding_list& findings)
+  /// @param sequence  of the last record before the stretch; 0 at the start of the chain.
+  /// @param hash      what that record carries, or the genesis hash; nothing if unreadable: then the first link is not
+  ///                  judged.
+  chain_checker(std::uint64_t sequence, const std::optional<chain_hash>& hash, finding_list& findings)
       : sequence_{sequence}, hash_{hash}, findings_{findings} {}
 
   /// Checks one record against its own hash and against the one before. @param fields  with a sequence above the last.
@@ -86,15 +88,11 @@ public:
   /// Notes a record whose fields cannot be read: what follows is judged by the hash it carries, if it carries one.
   void malformed(std::uint64_t sequence, std::string expected, std::string found, const std::optional<chain_hash>& hash);
 
-  /// The hash of the record before is unreadable: the next link cannot be judged.
-  void forget_hash() { hash_known_ = false; }
-
 private:
   void check_gap(std::uint64_t sequence);
 
   std::uint64_t sequence_;
-  chain_hash hash_;
-  bool hash_known_{true};
+  std::optional<chain_hash> hash_;
   finding_list& findings_;
 };
 

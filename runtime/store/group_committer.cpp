@@ -108,8 +108,10 @@ void group_committer::run() {
 }
 
 void group_committer::gather(std::unique_lock<std::mutex>& lock) {
-  const auto share = std::chrono::duration_cast<std::chrono::nanoseconds>(stats_.last_commit * limits_.gather_share);
-  const auto until = clock::now() + std::min<std::chrono::nanoseconds>(share, limits_.gather_cap);
+  using real_time = std::chrono::duration<double, std::nano>; // a large share must meet the cap before it can overflow
+  const real_time share = real_time{stats_.last_commit} * limits_.gather_share;
+  const auto wait = std::chrono::duration_cast<clock::duration>(std::min<real_time>(share, limits_.gather_cap));
+  const auto until = clock::now() + wait;
   wanted_ = std::max<std::size_t>(1, expected_);
   wake_.wait_until(lock, until, [this] {
     return stopping_ || waiting_.size() >= expected_ || waiting_entries_ >= limits_.max_group_entries;

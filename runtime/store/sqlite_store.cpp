@@ -8,8 +8,9 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <condition_variable>
 #include <mutex>
-#include <shared_mutex>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -21,19 +22,67 @@ std::unexpected<store_error> fail(const std::filesystem::path& path, store_error
   return std::unexpected{store_error{kind, path.string() + ": " + what}};
 }
 
+/// Counts the calls that are under way, so that closing can wait for them. Unlike a shared mutex it may be entered again
+/// by a thread that is inside, as the callback of a verify does when it looks at the store.
+class usage {
+public:
+  class permit {
+  public:
+    explicit permit(usage* u) : usage_{u} {}
+    permit(permit&& other) noexcept : usage_{std::exchange(other.usage_, nullptr)} {}
+    permit& operator=(permit&&) = delete;
+    ~permit() {
+      if (usage_ != nullptr) usage_->leave();
+    }
+    explicit operator bool() const { return usage_ != nullptr; }
+
+  private:
+    usage* usage_;
+  };
+
+  /// @returns a permit that is false once closing has begun.
+  [[nodiscard]] permit enter() {
+    const std::scoped_lock lock{mutex_};
+    if (closing_) return permit{nullptr};
+    ++users_;
+    return permit{this};
+  }
+
+  /// Refuses newcomers, waits for those inside, then runs `finish`.
+  template <class function> void close(function finish) {
+    std::unique_lock lock{mutex_};
+    closing_ = true;
+    empty_.wait(lock, [this] { return users_ == 0; });
+    finish();
+  }
+
+  [[nodiscard]] const std::atomic<bool>& closing() const { return closing_; }
+
+private:
+  void leave() {
+    const std::scoped_lock lock{mutex_};
+    if (--users_ == 0) empty_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable empty_;
+  std::size_t users_{0};
+  std::atomic<bool> closing_{false}; ///< atomic, so that a long call can look at it without the mutex
+};
+
 class sqlite_store final : public store {
 public:
   sqlite_store(std::string path, std::chrono::milliseconds patience, std::optional<store_lock> lock,
                std::unique_ptr<sqlite_writer> writer, std::unique_ptr<sqlite_reader> reader)
-      : path_{std::move(path)}, patience_{patience}, lock_{std::move(lock)}, writer_{std::move(writer)},
-        reader_{std::move(reader)} {}
+      : path_{std::move(path)}, patience_{patience}, read_only_{!lock}, lock_{std::move(lock)},
+        writer_{std::move(writer)}, reader_{std::move(reader)} {}
 
   ~sqlite_store() override { shut(); }
 
   std::expected<std::uint64_t, store_error> commit(std::span<const store_batch> batches) override {
-    const std::shared_lock use{use_};
-    if (closing_) return closed();
-    if (read_only()) return fail(path_, store_error_kind::invalid, "commit to a store that was opened for reading");
+    const usage::permit inside = usage_.enter();
+    if (!inside) return closed();
+    if (read_only_) return fail(path_, store_error_kind::invalid, "commit to a store that was opened for reading");
     const std::scoped_lock turn{write_turn_};
     return writer_->commit(batches);
   }
@@ -73,38 +122,37 @@ public:
 
   std::expected<chain_report, store_error> verify(const verify_request& request,
                                                   const verify_callback& progress) override {
-    const std::shared_lock use{use_};
-    if (closing_) return closed();
-    return verify_sqlite_chain(path_, patience_, request, progress, closing_);
+    const usage::permit inside = usage_.enter();
+    if (!inside) return closed();
+    return verify_sqlite_chain(path_, patience_, request, progress, usage_.closing());
   }
 
   void close() override { shut(); }
 
 private:
   template <class function> std::invoke_result_t<function> read(function f) {
-    const std::shared_lock use{use_};
-    if (closing_) return closed();
+    const usage::permit inside = usage_.enter();
+    if (!inside) return closed();
     const std::scoped_lock turn{read_turn_};
     return f();
   }
 
-  [[nodiscard]] bool read_only() const { return !lock_; }
   [[nodiscard]] std::unexpected<store_error> closed() const {
     return fail(path_, store_error_kind::closed, "the store is closed");
   }
 
   void shut() {
-    closing_ = true; // first, so that a steady stream of readers cannot keep the lock from us
-    const std::scoped_lock alone{use_};
-    reader_.reset();
-    writer_.reset(); // the last connection folds the log into the database
-    lock_.reset();   // and only then may the next process begin
+    usage_.close([this] {
+      reader_.reset();
+      writer_.reset(); // the last connection folds the log into the database
+      lock_.reset();   // and only then may the next process begin
+    });
   }
 
   const std::string path_;
   const std::chrono::milliseconds patience_;
-  std::atomic<bool> closing_{false};
-  std::shared_mutex use_; ///< shared by every call, exclusive to close
+  const bool read_only_;
+  usage usage_;
   std::mutex write_turn_, read_turn_;
   std::optional<store_lock> lock_;
   std::unique_ptr<sqlite_writer> writer_;

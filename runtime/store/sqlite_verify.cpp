@@ -25,7 +25,7 @@ std::int64_t as_signed(std::uint64_t n) { return static_cast<std::int64_t>(n); }
 struct shared_scan {
   std::int64_t last{0};           ///< highest sequence that was there when the check began
   std::uint64_t head_sequence{0};
-  chain_hash genesis{};
+  std::optional<chain_hash> genesis; ///< nothing when the row is gone that it derives from
   std::uint64_t total{0};
   std::atomic<std::uint64_t> checked{0};
   std::atomic<bool> cancelled{false};
@@ -117,9 +117,7 @@ private:
     if (!row) return std::unexpected{row.error()};
     if (!*row || before_.integer(0) < 1) return chain_checker{0, scan_.genesis, found};
     const audit_row before = read_audit_row(before_);
-    chain_checker checker{before.fields.sequence, before.hash.value_or(chain_hash{}), found};
-    if (!before.hash) checker.forget_hash();
-    return checker;
+    return chain_checker{before.fields.sequence, before.hash, found};
   }
 
   std::expected<void, store_error> check_rows(std::int64_t first, std::int64_t last, chain_checker& checker,

@@ -153,7 +153,7 @@ struct verify_progress {
   std::uint64_t total{0};   ///< records in the chain when the check began
 };
 
-/// Called now and then, on the caller's thread. @returns false to stop early.
+/// Called now and then, on the caller's thread; it may use the store, but not close it. @returns false to stop early.
 using verify_callback = std::function<bool(const verify_progress&)>;
 
 struct verify_request {

@@ -49,7 +49,8 @@ void cache_service::wake_everyone() {
   enrolled_changed_.notify_all();
 }
 
-// ---- requests --------------------------------------------------------------------------------------------------------
+// ---- requests
+// --------------------------------------------------------------------------------------------------------
 
 void cache_service::offer(const request& r) {
   bool full = false;
@@ -109,7 +110,8 @@ double cache_service::age_now(instant now) const {
   return lifetimes_.at(now);
 }
 
-// ---- fetchers --------------------------------------------------------------------------------------------------------
+// ---- fetchers
+// --------------------------------------------------------------------------------------------------------
 
 void cache_service::fetch_forever(std::size_t index) {
   bool enrolled = false;
@@ -164,7 +166,8 @@ void cache_service::fetch(const std::vector<std::uint32_t>& keys) {
   tally_.fetched(keys.size(), now - begin);
   const double age = age_now(now);
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    // First the cache, then the waiters: a request that misses in between costs one fetch too many, never a lost answer.
+    // First the cache, then the waiters: a request that misses in between costs one fetch too many, never a lost
+    // answer.
     cache_.put(keys[i], (*versions)[i], age);
     std::unique_lock lock(mutex_);
     const auto arrivals = queue_.complete(keys[i]);
@@ -178,7 +181,8 @@ void cache_service::fetch(const std::vector<std::uint32_t>& keys) {
   }
 }
 
-// ---- the ports -------------------------------------------------------------------------------------------------------
+// ---- the ports
+// -------------------------------------------------------------------------------------------------------
 
 std::expected<reading, plant_error> cache_service::read(instant now, duration) {
   std::lock_guard lock(read_mutex_);

@@ -35,8 +35,9 @@ struct service_settings {
 /// fetcher at a time leads: it waits for a batch to fill, takes it, and hands the lead on, so that a request wakes one
 /// thread and not sixteen. Fetchers beyond the knob `workers` are parked and hold no origin session.
 ///
-/// The threads start with the object and end with stop() or the destructor. Every public function may be called from any
-/// thread; read() keeps one "previous call" for the object, so it is for one observer, and totals() is for all others.
+/// The threads start with the object and end with stop() or the destructor. Every public function may be called from
+/// any thread; read() keeps one "previous call" for the object, so it is for one observer, and totals() is for all
+/// others.
 class cache_service final : public plant_sensor, public plant_actuator, public request_sink {
 public:
   /// @param origin, clock  must outlive this object.  @param initial  within the bounds of knob_facts.
@@ -89,10 +90,10 @@ private:
   sequence_hash received_;
   bool closed_{false};
 
-  mutable std::mutex mutex_; ///< guards everything down to the threads
-  std::condition_variable lead_;     ///< the leader waits here for work
-  std::condition_variable follow_;   ///< idle fetchers wait here for the lead
-  std::condition_variable parked_;   ///< fetchers beyond `workers` wait here
+  mutable std::mutex mutex_;       ///< guards everything down to the threads
+  std::condition_variable lead_;   ///< the leader waits here for work
+  std::condition_variable follow_; ///< idle fetchers wait here for the lead
+  std::condition_variable parked_; ///< fetchers beyond `workers` wait here
   std::condition_variable enrolled_changed_;
   cache_knobs knobs_;
   std::uint64_t knobs_set_{0}; ///< number of the set in force

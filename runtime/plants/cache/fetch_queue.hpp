@@ -14,7 +14,7 @@ namespace homeostat::cache {
 /// Bounds and waits of a fetch queue.
 struct fetch_queue_limits {
   std::size_t waiting_requests{384}; ///< requests waiting in all, queued or in flight; the next one is shed
-  duration linger{40'000};           ///< how long the oldest queued key waits for its batch to fill
+  duration linger{8'000};            ///< how long the oldest queued key waits for its batch to fill
   duration timeout{400'000};         ///< how long a request waits before its client gives up
 };
 
@@ -31,7 +31,8 @@ public:
   /// @returns queued: the key waits for a batch; joined: it was waiting or in flight already; shed: no room.
   admission add(std::uint32_t key, instant arrival, instant now);
 
-  /// @returns when a batch may leave: at once (instant::min()) when batch_size keys are queued, else when the oldest key
+  /// @returns when a batch may leave: at once (instant::min()) when batch_size keys are queued, else when the oldest
+  /// key
   ///          has lingered; nothing while no key is queued.
   [[nodiscard]] std::optional<instant> ready_at(std::size_t batch_size) const;
 

@@ -23,8 +23,8 @@ double objective_of(const named_values& metrics) {
     const auto found = metrics.find(name);
     return found == metrics.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
   };
-  return metric("latency_mean_ms") + 50 * metric("stale_ratio") + 500 * metric("error_rate") +
-         0.004 * metric("origin_items_per_s");
+  return metric("latency_mean_ms") + 40 * metric("stale_ratio") + 500 * metric("error_rate") +
+         0.4 * metric("origin_load");
 }
 
 std::expected<cache_knobs, plant_error> parse_knobs(const named_values& wanted) {

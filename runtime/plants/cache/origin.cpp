@@ -3,19 +3,21 @@
 #include "runtime/plants/cache/seeded_bits.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace homeostat::cache {
 
 namespace {
 constexpr std::uint64_t stream_period = 11;
 constexpr std::uint64_t stream_phase = 12;
+constexpr std::uint64_t stream_time = 13;
 } // namespace
 
 duration fetch_time(const origin_settings& s, std::size_t items, std::size_t in_flight, std::size_t sessions,
                     double slowdown) {
   const double n = static_cast<double>(items);
-  const double idle = static_cast<double>(s.per_batch.count()) +
-                      static_cast<double>(s.per_item.count()) * n * (1 + n / s.batch_knee);
+  const double idle =
+      static_cast<double>(s.per_batch.count()) + static_cast<double>(s.per_item.count()) * n * (1 + n / s.batch_knee);
   const double load = static_cast<double>(in_flight) / s.item_capacity;
   const double factor = (1 + load * load) * (1 + s.session_overhead * static_cast<double>(sessions)) * slowdown;
   return duration(static_cast<std::int64_t>(idle * factor));
@@ -28,7 +30,10 @@ std::optional<std::vector<std::uint64_t>> slow_origin::fetch(std::span<const std
   ++fetches_in_flight_;
   totals_.most_at_once = std::max(totals_.most_at_once, fetches_in_flight_);
   const instant begin = clock_.now();
-  const instant end = begin + fetch_time(settings_, keys.size(), items_in_flight_, sessions_, slowdown_);
+  const duration mean = fetch_time(settings_, keys.size(), items_in_flight_, sessions_, slowdown_);
+  const double exponential = -std::log1p(-seeded_unit(settings_.seed, stream_time, fetches_begun_++));
+  const double factor = 1 + settings_.variability * (exponential - 1);
+  const instant end = begin + duration(static_cast<std::int64_t>(static_cast<double>(mean.count()) * factor));
   instant now = begin;
   for (; now < end && !stop.stop_requested(); now = clock_.now())
     stopped_.wait_for(lock, stop, end - now, [] { return false; });

@@ -4,8 +4,8 @@
 
 namespace homeostat::cache {
 
-/// Counter-based random bits: the same (seed, stream, counter) gives the same bits on every machine, in any order of calls.
-/// The mixer is the finaliser of SplitMix64, applied once per argument.
+/// Counter-based random bits: the same (seed, stream, counter) gives the same bits on every machine, in any order of
+/// calls. The mixer is the finaliser of SplitMix64, applied once per argument.
 /// @param seed     chosen by the user.  @param stream  which use of the bits, so that two uses never share them.
 /// @param counter  which draw.
 [[nodiscard]] constexpr std::uint64_t seeded_bits(std::uint64_t seed, std::uint64_t stream, std::uint64_t counter) {

@@ -47,8 +47,8 @@ struct service_totals {
 };
 
 /// The metrics of the interval between two copies of the totals of one service:
-/// requests, throughput_per_s (answered), hit_ratio and stale_ratio (of those answered), error_rate (timed out or shed, of
-/// all), latency_mean_ms, latency_p50_ms, latency_p99_ms (requests shed have none), origin_fetches_per_s,
+/// requests, throughput_per_s (answered), hit_ratio and stale_ratio (of those answered), error_rate (timed out or shed,
+/// of all), latency_mean_ms, latency_p50_ms, latency_p99_ms (requests shed have none), origin_fetches_per_s,
 /// origin_items_per_s, origin_load (mean number of fetches under way).
 /// A ratio or latency of nothing is left out: there is no such number.
 /// @param seconds  length of the interval, > 0.

@@ -79,7 +79,8 @@ scheduled_request traffic_schedule::next() {
   const auto rank = static_cast<std::uint64_t>(std::upper_bound(sums.begin(), sums.end(), u) - sums.begin());
   // A new hot set lies a good third of the key space further on, so that it starts cold in every cache.
   const std::uint64_t shift = std::uint64_t{there.hot_shift} * (settings_.keys * 3ULL / 8);
-  return {offset, static_cast<std::uint32_t>((std::min<std::uint64_t>(rank, settings_.keys - 1) + shift) % settings_.keys)};
+  return {offset,
+          static_cast<std::uint32_t>((std::min<std::uint64_t>(rank, settings_.keys - 1) + shift) % settings_.keys)};
 }
 
 void sequence_hash::add(const scheduled_request& r) {

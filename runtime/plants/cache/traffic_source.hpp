@@ -32,7 +32,8 @@ public:
 /// The thread starts with the object and ends with stop() or the destructor.
 class traffic_source {
 public:
-  /// @param settings  the sequence.  @param sinks  who gets every request, in this order; they must outlive this object.
+  /// @param settings  the sequence.  @param sinks  who gets every request, in this order; they must outlive this
+  /// object.
   /// @param clock     the time line; must outlive this object.
   traffic_source(const traffic_settings& settings, std::vector<request_sink*> sinks, const plant_clock& clock);
   ~traffic_source();

@@ -20,7 +20,8 @@ using result = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
 constexpr const char* late = "no answer in time";
 
-/// Waits for the socket. @returns why it failed, or nothing once one of `events` is there (errors count: reading tells them).
+/// Waits for the socket. @returns why it failed, or nothing once one of `events` is there (errors count: reading tells
+/// them).
 std::optional<std::string> wait_for(const PGconn* c, short events, time_point deadline) {
   for (;;) {
     const auto left = deadline - std::chrono::steady_clock::now();

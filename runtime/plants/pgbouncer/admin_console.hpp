@@ -20,28 +20,32 @@ struct console_table {
   std::vector<std::vector<std::string>> rows; ///< each as long as columns
 };
 
-/// A connection to PgBouncer's admin console that never blocks past a deadline: a pooler that is dead, stopped or cut off
-/// gives an error in time, and the next command connects afresh. Not thread-safe: one user at a time.
+/// A connection to PgBouncer's admin console that never blocks past a deadline: a pooler that is dead, stopped or cut
+/// off gives an error in time, and the next command connects afresh. Not thread-safe: one user at a time.
 class admin_console {
 public:
   using time_point = std::chrono::steady_clock::time_point;
 
-  /// @param conninfo  a libpq connection string ("host=127.0.0.1 port=6432 user=admin"); the database is `pgbouncer` unless it
-  ///                  names another. Give addresses, not names: resolving a name is the one step that cannot be bounded.
+  /// @param conninfo  a libpq connection string ("host=127.0.0.1 port=6432 user=admin"); the database is `pgbouncer`
+  /// unless it
+  ///                  names another. Give addresses, not names: resolving a name is the one step that cannot be
+  ///                  bounded.
   explicit admin_console(std::string conninfo);
   ~admin_console();
   admin_console(const admin_console&) = delete;
   admin_console& operator=(const admin_console&) = delete;
 
   /// Runs one console command, by the simple protocol (the console speaks no other). Connects first when needed.
-  /// @returns the rows, none for commands without any; an error when the console refuses the command (the connection stays),
+  /// @returns the rows, none for commands without any; an error when the console refuses the command (the connection
+  /// stays),
   ///          or when it cannot be reached, closes, or has not answered at the deadline (the connection is dropped).
   std::expected<console_table, plant_error> run(std::string_view command, time_point deadline);
 
   /// Drops the connection, if any.
   void close();
 
-  /// @returns how many connections have been made. Counters read over different connections may be of different processes.
+  /// @returns how many connections have been made. Counters read over different connections may be of different
+  /// processes.
   [[nodiscard]] std::uint64_t connection_count() const { return connection_count_; }
 
 private:

@@ -29,7 +29,8 @@ named_values merge(const std::vector<pgbench_interval>& intervals) {
   for (const auto& i : intervals) {
     transactions += i.throughput_per_s;
     mean += i.throughput_per_s * i.latency_mean_ms;
-    mean_square += i.throughput_per_s * (i.latency_stddev_ms * i.latency_stddev_ms + i.latency_mean_ms * i.latency_mean_ms);
+    mean_square +=
+        i.throughput_per_s * (i.latency_stddev_ms * i.latency_stddev_ms + i.latency_mean_ms * i.latency_mean_ms);
   }
   mean /= transactions;
   mean_square /= transactions;
@@ -67,7 +68,8 @@ std::expected<named_values, plant_error> pgbench_progress::read() {
   std::vector<pgbench_interval> intervals;
   std::size_t begin = 0;
   for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    if (auto interval = parse_progress(std::string_view(text).substr(begin, end - begin))) intervals.push_back(*interval);
+    if (auto interval = parse_progress(std::string_view(text).substr(begin, end - begin)))
+      intervals.push_back(*interval);
   }
   *offset_ += begin; // a line still being written waits for the next call
   return intervals.empty() ? named_values{} : merge(intervals);

@@ -5,15 +5,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
-#include <utility>
 #include <string_view>
+#include <utility>
 
 namespace homeostat {
 
 /// One line of `pgbench -P`: what the clients themselves saw over one progress interval.
 struct pgbench_interval {
   double throughput_per_s{0};
-  double latency_mean_ms{0};   ///< a whole transaction, with the wait for a server and the client's think time
+  double latency_mean_ms{0}; ///< a whole transaction, with the wait for a server and the client's think time
   double latency_stddev_ms{0};
 
   bool operator==(const pgbench_interval&) const = default;

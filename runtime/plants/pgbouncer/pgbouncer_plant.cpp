@@ -14,8 +14,9 @@ namespace {
 using time_point = admin_console::time_point;
 using steady = std::chrono::steady_clock;
 
-constexpr auto poll_interval = 5ms;    // of SHOW POOLS while a pool shrinks; an answer takes a fraction of it
-constexpr double largest_size = 10000; // keeps the number an int in PgBouncer, and a typing error from forking a server to death
+constexpr auto poll_interval = 5ms; // of SHOW POOLS while a pool shrinks; an answer takes a fraction of it
+constexpr double largest_size =
+    10000; // keeps the number an int in PgBouncer, and a typing error from forking a server to death
 
 /// The console takes a name in double quotes, as SQL does.
 std::string quoted_name(const std::string& name) {
@@ -31,11 +32,12 @@ std::string quoted_name(const std::string& name) {
 std::expected<std::uint64_t, plant_error> wanted_size(const named_values& wanted) {
   for (const auto& [name, value] : wanted) {
     if (name != pgbouncer_plant::pool_size_knob)
-      return std::unexpected(
-          plant_error{"PgBouncer plant: no knob '" + name + "', expected " + pgbouncer_plant::pool_size_knob + " alone"});
+      return std::unexpected(plant_error{"PgBouncer plant: no knob '" + name + "', expected " +
+                                         pgbouncer_plant::pool_size_knob + " alone"});
   }
   if (wanted.empty())
-    return std::unexpected(plant_error{std::string("PgBouncer plant: expected a value for ") + pgbouncer_plant::pool_size_knob});
+    return std::unexpected(
+        plant_error{std::string("PgBouncer plant: expected a value for ") + pgbouncer_plant::pool_size_knob});
   const double value = wanted.begin()->second;
   if (!(value >= 1 && value <= largest_size) || value != std::floor(value))
     return std::unexpected(plant_error{std::string(pgbouncer_plant::pool_size_knob) + " = " + number_text(value) +
@@ -101,7 +103,8 @@ std::expected<reading, plant_error> pgbouncer_plant::read(instant now, duration 
     const auto elapsed = std::chrono::ceil<duration>(answered_at - previous->answered_at);
     auto metrics = metrics_between(previous->totals, *totals, elapsed);
     if (!metrics) return std::unexpected(metrics.error());
-    result = {std::min(previous->at, now), now, totals->transactions - previous->totals.transactions, std::move(*metrics)};
+    result = {std::min(previous->at, now), now, totals->transactions - previous->totals.transactions,
+              std::move(*metrics)};
   }
   result.metrics["clients_waiting"] = static_cast<double>(pool->clients_waiting);
   result.metrics["servers_active"] = static_cast<double>(pool->servers_active);
@@ -135,8 +138,8 @@ std::expected<named_values, plant_error> pgbouncer_plant::apply(const named_valu
   if (!state) return std::unexpected(state.error());
   if (state->pool_size != *size)
     return std::unexpected(plant_error{"database '" + settings_.database + "' has pool size " +
-                                       std::to_string(state->pool_size) + " after " + pool_size_knob + " was set to " + text +
-                                       ": expected no pool_size of its own under [databases]"});
+                                       std::to_string(state->pool_size) + " after " + pool_size_knob + " was set to " +
+                                       text + ": expected no pool_size of its own under [databases]"});
   if (auto shrunk = shrink_to(*size, deadline); !shrunk) return std::unexpected(shrunk.error());
   const auto in_force = size_in_force(deadline);
   if (!in_force) return std::unexpected(in_force.error());
@@ -156,7 +159,8 @@ std::expected<double, plant_error> pgbouncer_plant::size_in_force(time_point dea
   if (!state) return std::unexpected(state.error());
   const auto pool = pools(acting_, deadline);
   if (!pool) return std::unexpected(pool.error());
-  const auto allowed = state->max_connections > 0 ? std::min(state->pool_size, state->max_connections) : state->pool_size;
+  const auto allowed =
+      state->max_connections > 0 ? std::min(state->pool_size, state->max_connections) : state->pool_size;
   return static_cast<double>(std::max(allowed, pool->largest_servers));
 }
 
@@ -168,7 +172,7 @@ std::expected<void, plant_error> pgbouncer_plant::shrink_to(std::uint64_t size, 
   const auto limit = std::min(steady::now() + settings_.shrink_limit, before(deadline));
   if (settings_.shrink == shrink_method::pause) {
     if (auto paused = pause_and_resume(limit, deadline); !paused) return paused;
-    return await_size(size, deadline);
+    return await_size(size, deadline, deadline);
   }
   const auto config = acting_.run("SHOW CONFIG", deadline);
   if (!config) return std::unexpected(config.error());
@@ -176,17 +180,18 @@ std::expected<void, plant_error> pgbouncer_plant::shrink_to(std::uint64_t size, 
   if (!lifetime) return std::unexpected(lifetime.error());
   lifetime_owed_ = std::move(*lifetime); // before the SET: it may take effect though its answer is lost
   auto done = command("SET server_lifetime = 0", limit);
-  if (done) done = await_size(size, limit);
+  if (done) done = await_size(size, limit, deadline);
   const auto restored = restore_lifetime(deadline);
   return done ? restored : done;
 }
 
-std::expected<void, plant_error> pgbouncer_plant::await_size(std::uint64_t size, time_point deadline) {
+std::expected<void, plant_error> pgbouncer_plant::await_size(std::uint64_t size, time_point limit,
+                                                             time_point deadline) {
   for (;;) {
     const auto pool = pools(acting_, deadline);
     if (!pool) return std::unexpected(pool.error());
     if (pool->largest_servers <= size) return {};
-    if (steady::now() + poll_interval >= deadline)
+    if (steady::now() + poll_interval >= limit)
       return std::unexpected(plant_error{"the pool of '" + settings_.database + "' still holds " +
                                          std::to_string(pool->largest_servers) + " connections: expected at most " +
                                          std::to_string(size) + " in time; their transactions are long"});
@@ -194,17 +199,21 @@ std::expected<void, plant_error> pgbouncer_plant::await_size(std::uint64_t size,
   }
 }
 
-std::expected<void, plant_error> pgbouncer_plant::pause_and_resume(time_point pause_deadline, time_point deadline) {
+std::expected<void, plant_error> pgbouncer_plant::pause_and_resume(time_point limit, time_point deadline) {
   // PAUSE closes a connection that is still logging in, which counts as a failed login and stalls the pool for
   // server_login_retry (15 s by default). The pool is over its size, so that no new login can begin.
   for (;;) {
-    const auto pool = pools(acting_, pause_deadline);
+    const auto pool = pools(acting_, deadline);
     if (!pool) return std::unexpected(pool.error());
     if (pool->servers_login == 0) break;
+    if (steady::now() + poll_interval >= limit)
+      return std::unexpected(plant_error{"the pool of '" + settings_.database +
+                                         "' is still making a connection to its server: " +
+                                         "expected none before PAUSE; see whether the server answers"});
     std::this_thread::sleep_for(poll_interval);
   }
   resume_owed_ = true;
-  const auto paused = command("PAUSE " + quoted_name(settings_.database), pause_deadline);
+  const auto paused = command("PAUSE " + quoted_name(settings_.database), limit);
   const auto resumed = resume(deadline);
   if (paused) return resumed;
   if (!resumed) return std::unexpected(plant_error{paused.error().what + "; and then: " + resumed.error().what});
@@ -220,8 +229,8 @@ std::expected<void, plant_error> pgbouncer_plant::pay_debts(time_point deadline)
   return lifetime_owed_ ? restore_lifetime(deadline) : std::expected<void, plant_error>{};
 }
 
-/// A PAUSE without an answer has cost its connection, so this one is new. PgBouncer reads it after it has read the PAUSE:
-/// once RESUME is answered, no PAUSE of ours can take effect any more.
+/// A PAUSE without an answer has cost its connection, so this one is new. PgBouncer reads it after it has read the
+/// PAUSE: once RESUME is answered, no PAUSE of ours can take effect any more.
 std::expected<void, plant_error> pgbouncer_plant::resume(time_point deadline) {
   auto sent = command("RESUME " + quoted_name(settings_.database), deadline);
   // It refuses when the database is not paused, for example because PgBouncer was restarted. The state decides.
@@ -231,7 +240,8 @@ std::expected<void, plant_error> pgbouncer_plant::resume(time_point deadline) {
     return {};
   }
   const std::string why = !sent ? sent.error().what : !state ? state.error().what : "it is still paused";
-  return std::unexpected(plant_error{"database '" + settings_.database + "' may be left paused (RESUME is sent again with the next call): " + why});
+  return std::unexpected(plant_error{"database '" + settings_.database +
+                                     "' may be left paused (RESUME is sent again with the next call): " + why});
 }
 
 std::expected<void, plant_error> pgbouncer_plant::restore_lifetime(time_point deadline) {

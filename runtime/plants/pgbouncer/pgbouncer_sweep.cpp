@@ -1,5 +1,5 @@
-// Measures a live PgBouncer under load through the plant itself: which pool size is best, how noisy a window is, and how long a
-// change takes to show. The figures say how to configure a loop: its objective, window and settle time.
+// Measures a live PgBouncer under load through the plant itself: which pool size is best, how noisy a window is, and
+// how long a change takes to show. The figures say how to configure a loop: its objective, window and settle time.
 #include "runtime/plants/pgbouncer/pgbouncer_plant.hpp"
 
 #include <algorithm>
@@ -34,8 +34,7 @@ constexpr const char* usage = R"(usage: pgbouncer_sweep CONSOLE DATABASE [--reti
   std::exit(1);
 }
 
-template <class T>
-T value_or_stop(std::expected<T, plant_error> result) {
+template <class T> T value_or_stop(std::expected<T, plant_error> result) {
   if (!result) stop(result.error().what);
   return std::move(*result);
 }
@@ -64,7 +63,9 @@ double mean_of(const std::vector<double>& values) {
 class bench {
 public:
   bench(std::string console, std::string database, shrink_method shrink)
-      : plant_({.console = std::move(console), .database = std::move(database), .shrink = shrink, .client_progress = {}}) {}
+      : plant_(
+            {.console = std::move(console), .database = std::move(database), .shrink = shrink, .client_progress = {}}) {
+  }
 
   void apply(double size) { value_or_stop(plant_.apply({{pgbouncer_plant::pool_size_knob, size}}, patience)); }
 
@@ -93,9 +94,9 @@ public:
     }
     std::printf("size  tps median (min-max)       latency ms  ratio to 20 median (min-max)\n");
     for (const auto& [size, values] : throughput)
-      std::printf("%4.0f  %7.0f (%6.0f-%6.0f)  %10.1f  %6.2f (%.2f-%.2f)\n", size, quantile(values, .5), quantile(values, 0),
-                  quantile(values, 1), quantile(latency[size], .5), quantile(ratio[size], .5), quantile(ratio[size], 0),
-                  quantile(ratio[size], 1));
+      std::printf("%4.0f  %7.0f (%6.0f-%6.0f)  %10.1f  %6.2f (%.2f-%.2f)\n", size, quantile(values, .5),
+                  quantile(values, 0), quantile(values, 1), quantile(latency[size], .5), quantile(ratio[size], .5),
+                  quantile(ratio[size], 0), quantile(ratio[size], 1));
   }
 
   void noise(double size, double seconds) {
@@ -108,7 +109,8 @@ public:
       std::this_thread::sleep_until(next);
       slices.push_back(read().at("throughput_per_s"));
     }
-    std::printf("size %.0f, mean %.0f tps\nwindow s   n  variation  between neighbours (free of drift)\n", size, mean_of(slices));
+    std::printf("size %.0f, mean %.0f tps\nwindow s   n  variation  between neighbours (free of drift)\n", size,
+                mean_of(slices));
     for (const std::size_t per_window : {1U, 2U, 4U, 8U, 16U}) {
       std::vector<double> windows;
       for (std::size_t i = 0; i + per_window <= slices.size(); i += per_window)
@@ -155,7 +157,8 @@ private:
       slices.push_back(read().at("throughput_per_s"));
     }
     const double settled = mean_of({slices.begin() + 15, slices.end()});
-    std::printf("%3.0f ->%3.0f %6.1f ms, meanwhile %4.0f tps; then %5.0f tps; of that, per 100 ms:", from, to, took, meanwhile, settled);
+    std::printf("%3.0f ->%3.0f %6.1f ms, meanwhile %4.0f tps; then %5.0f tps; of that, per 100 ms:", from, to, took,
+                meanwhile, settled);
     for (std::size_t i = 0; i < 12; ++i) std::printf(" %.2f", slices[i] / settled);
     std::printf("\n");
   }
@@ -176,7 +179,9 @@ int main(int argc, char** argv) {
   bench run(words[0], words[1], retire ? shrink_method::retire : shrink_method::pause);
   std::vector<double> numbers;
   for (std::size_t i = 3; i < words.size(); ++i) numbers.push_back(number(words[i]));
-  const auto ms = [](double value) { return std::chrono::round<duration>(std::chrono::duration<double, std::milli>(value)); };
+  const auto ms = [](double value) {
+    return std::chrono::round<duration>(std::chrono::duration<double, std::milli>(value));
+  };
   if (experiment == "sweep" && numbers.size() > 3) {
     run.sweep(static_cast<int>(numbers[0]), ms(numbers[1]), ms(numbers[2]), {numbers.begin() + 3, numbers.end()});
   } else if (experiment == "noise" && numbers.size() == 2) {

@@ -12,8 +12,8 @@ namespace {
 
 using cells = std::vector<std::string>;
 
-/// Reads cells of one SHOW answer by column name. The first failure is kept and everything after it reads as zero, so that
-/// a caller checks once.
+/// Reads cells of one SHOW answer by column name. The first failure is kept and everything after it reads as zero, so
+/// that a caller checks once.
 class row_reader {
 public:
   row_reader(const console_table& table, std::string_view command) : table_(table), command_(command) {
@@ -45,8 +45,7 @@ public:
   }
 
   /// @returns the value, unless something failed on the way.
-  template <class T>
-  std::expected<T, plant_error> finish(T value) {
+  template <class T> std::expected<T, plant_error> finish(T value) {
     if (failure_) return std::unexpected(*failure_);
     return value;
   }
@@ -132,10 +131,11 @@ std::expected<std::string, plant_error> parse_config(const console_table& config
 std::expected<named_values, plant_error> metrics_between(const database_totals& before, const database_totals& after,
                                                          duration elapsed) {
   if (after.transactions < before.transactions || after.queries < before.queries ||
-      after.transaction_us < before.transaction_us || after.query_us < before.query_us || after.wait_us < before.wait_us)
-    return std::unexpected(plant_error{"PgBouncer's SHOW STATS totals went backwards (transactions from " +
-                                       std::to_string(before.transactions) + " to " + std::to_string(after.transactions) +
-                                       "): it was restarted, expected totals that only grow"});
+      after.transaction_us < before.transaction_us || after.query_us < before.query_us ||
+      after.wait_us < before.wait_us)
+    return std::unexpected(plant_error{
+        "PgBouncer's SHOW STATS totals went backwards (transactions from " + std::to_string(before.transactions) +
+        " to " + std::to_string(after.transactions) + "): it was restarted, expected totals that only grow"});
   const auto transactions = static_cast<double>(after.transactions - before.transactions);
   const auto queries = static_cast<double>(after.queries - before.queries);
   const double wait = ms(after.wait_us - before.wait_us);

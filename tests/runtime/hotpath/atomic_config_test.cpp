@@ -101,6 +101,13 @@ TEST(AtomicConfig, StartsAtGenerationZeroWithTheInitialValues) {
   EXPECT_EQ(atomic_config().snapshot(), config_snapshot{});
 }
 
+TEST(AtomicConfig, SnapshotClearsTheEntriesItDoesNotUse) {
+  const atomic_config config(std::vector{1.5});
+  config_snapshot seen = snapshot_of(9, std::vector<double>(max_knobs, 4.0));
+  ASSERT_TRUE(config.try_snapshot(seen, 1));
+  EXPECT_EQ(seen, snapshot_of(0, {1.5}));
+}
+
 TEST(AtomicConfig, HoldsSixteenKnobsAndNoMore) {
   std::vector<double> values(max_knobs, 7.0);
   atomic_config config(values);

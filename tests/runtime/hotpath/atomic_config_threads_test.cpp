@@ -5,7 +5,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <latch>
 #include <semaphore>
 #include <string>
@@ -146,24 +145,37 @@ TEST(AtomicConfigThreads, TwoWritersAtOnceCannotMixTheirValues) {
   }
 }
 
-/// Parks the writing thread in the middle of a write until it is let go.
-struct parking_hook {
-  struct lot {
-    std::atomic<bool> armed{false};
-    config_step where{config_step::value_stored};
-    int skip{0}; // stops of that kind to pass first
-    std::binary_semaphore arrived{0};
-    std::binary_semaphore leave{0};
-  };
-  lot* parking;
+/// Where a thread is parked, once per arming, until it is let go.
+struct parking_lot {
+  std::atomic<bool> armed{false};
+  config_step where{};
+  int skip{0}; // stops of that kind to pass first
+  std::binary_semaphore arrived{0};
+  std::binary_semaphore leave{0};
 
-  void reached(config_step step) const {
-    if (!parking->armed.load(std::memory_order_acquire) || step != parking->where || parking->skip-- > 0) return;
-    parking->armed.store(false, std::memory_order_release);
-    parking->arrived.release();
-    parking->leave.acquire();
+  void arm(config_step step, int skipped) {
+    where = step;
+    skip = skipped;
+    armed.store(true, std::memory_order_release);
+  }
+  void pass(config_step step) {
+    if (!armed.load(std::memory_order_acquire) || step != where || skip-- > 0) return;
+    armed.store(false, std::memory_order_release);
+    arrived.release();
+    leave.acquire();
   }
 };
+
+/// One lot for the writer's steps, one for the reader's.
+struct parking_hook {
+  parking_lot* writers;
+  parking_lot* readers;
+  void reached(config_step step) const {
+    const bool reading = step == config_step::tag_loaded || step == config_step::value_loaded;
+    (reading ? readers : writers)->pass(step);
+  }
+};
+using parking_config = basic_atomic_config<parking_hook>;
 
 struct parking_row {
   std::string name;
@@ -176,20 +188,19 @@ void PrintTo(const parking_row& row, std::ostream* out) { *out << row.name; }
 class WriterSuspended : public testing::TestWithParam<parking_row> {};
 
 TEST_P(WriterSuspended, DoesNotHoldUpReadersOfOtherThreads) {
-  parking_hook::lot parking;
-  basic_atomic_config<parking_hook> config(values_of(0), parking_hook{&parking});
+  parking_lot writers;
+  parking_lot readers; // never armed
+  parking_config config(values_of(0), parking_hook{&writers, &readers});
   ASSERT_TRUE(config.update(values_of(1)));
-  parking.where = GetParam().where;
-  parking.skip = GetParam().skip;
-  parking.armed.store(true);
+  writers.arm(GetParam().where, GetParam().skip);
   std::jthread writer([&] { EXPECT_TRUE(config.update(values_of(2))); });
-  parking.arrived.acquire(); // from here the writer stands in the middle of generation 2
+  writers.arrived.acquire(); // from here the writer stands in the middle of generation 2
 
   std::array<std::uint64_t, 2> failures{};
   {
-    std::vector<std::jthread> readers;
+    std::vector<std::jthread> threads;
     for (auto& count : failures)
-      readers.emplace_back([&config, &count] {
+      threads.emplace_back([&config, &count] {
         for (int i = 0; i < 20'000; ++i) {
           config_snapshot seen;
           if (!config.try_snapshot(seen, 1) || seen.generation != 1) ++count;
@@ -198,9 +209,32 @@ TEST_P(WriterSuspended, DoesNotHoldUpReadersOfOtherThreads) {
       });
   }
   for (auto count : failures) EXPECT_EQ(count, 0U);
-  parking.leave.release();
+  writers.leave.release();
   writer.join();
   EXPECT_EQ(config.snapshot().generation, 2U);
+}
+
+TEST_P(WriterSuspended, InTheSlotOfASlowReaderIsNoticedByThatReader) {
+  for (int values_read = 0; values_read < static_cast<int>(knobs); ++values_read) {
+    parking_lot writers;
+    parking_lot readers;
+    parking_config config(values_of(0), parking_hook{&writers, &readers});
+    readers.arm(config_step::value_loaded, values_read);
+    config_snapshot seen;
+    bool accepted = false;
+    std::jthread reader([&] { accepted = config.try_snapshot(seen, 1); });
+    readers.arrived.acquire(); // the reader stands in the middle of its copy of generation 0
+
+    std::uint64_t generation = 0;
+    while (generation < parking_config::slot_count - 1) EXPECT_TRUE(config.update(values_of(++generation)));
+    writers.arm(GetParam().where, GetParam().skip);
+    std::jthread writer([&] { EXPECT_TRUE(config.update(values_of(parking_config::slot_count))); });
+    writers.arrived.acquire(); // and the writer in the middle of overwriting the same slot
+    readers.leave.release();
+    reader.join();
+    EXPECT_FALSE(accepted) << "stopped after value " << values_read;
+    writers.leave.release();
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Where, WriterSuspended,

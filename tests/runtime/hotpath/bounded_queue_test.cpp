@@ -62,6 +62,25 @@ TEST(BoundedQueue, DestroysWhatIsStillQueued) {
   EXPECT_EQ(counted.use_count(), 1);
 }
 
+/// Counts objects, moved-from ones too.
+struct counted {
+  explicit counted(int& counter) : alive(&counter) { ++*alive; }
+  counted(counted&& other) noexcept : alive(other.alive) { ++*alive; }
+  ~counted() { --*alive; }
+  int* alive;
+};
+
+TEST(BoundedQueue, DestroysWhatIsMovedOut) {
+  int alive = 0;
+  bounded_queue<counted> queue(2);
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_EQ(queue.try_enqueue(counted(alive)), enqueue_result::enqueued);
+    EXPECT_EQ(alive, 1);
+    ASSERT_TRUE(queue.try_dequeue());
+    EXPECT_EQ(alive, 0);
+  }
+}
+
 RC_GTEST_PROP(BoundedQueue, BehavesLikeADequeWithALimit, (std::vector<bool> enqueues)) {
   bounded_queue<std::string> queue(8);
   std::deque<std::string> twin;

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+
+namespace homeostat {
+
+/// Exit codes of every command.
+namespace exit_code {
+inline constexpr int ok = 0;
+inline constexpr int refused_or_failed = 1;
+inline constexpr int usage = 2;
+} // namespace exit_code
+
+/// What all commands share.
+struct common_options {
+  std::string api{"127.0.0.1:8421"}; ///< of the daemon
+  bool json{false};
+};
+
+/// Adds `--output table|json`.
+void add_output(CLI::App& command, common_options& common);
+/// Adds `--api ADDRESS`.
+void add_api(CLI::App& command, common_options& common);
+
+// Each adds its commands to the program; a chosen command sets `result`.
+void add_validate(CLI::App& app, common_options& common, int& result);
+void add_status(CLI::App& app, common_options& common, int& result);
+void add_loop_commands(CLI::App& app, common_options& common, int& result);
+void add_audit(CLI::App& app, common_options& common, int& result);
+void add_demo(CLI::App& app, common_options& common, int& result);
+void add_completion(CLI::App& app, int& result);
+
+} // namespace homeostat

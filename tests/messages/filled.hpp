@@ -1,0 +1,241 @@
+#pragma once
+
+// Values with every field filled, for round trips through the codec.
+//
+// Each struct is taken apart by a structured binding, which stops compiling when a field is added. Whoever adds one lands
+// here, and once the field is filled the round trip fails until the codec carries it too.
+
+#include "messages/types.hpp"
+#include "policies/search/adaptive_engine.hpp"
+
+#include <rapidcheck.h>
+
+#include <concepts>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace homeostat::testing {
+
+// ---- the fields of every struct ----------------------------------------------------------------------------------------
+
+// clang-format off
+inline auto fields(violation& x) { auto& [code, knob, value, limit, retry] = x; return std::tie(code, knob, value, limit, retry); }
+inline auto fields(proposal& x) { auto& [kind, cls, approved, id, generation, revision, epoch, values, gradient, source, evidence] = x;
+  return std::tie(kind, cls, approved, id, generation, revision, epoch, values, gradient, source, evidence); }
+inline auto fields(receipt& x) { auto& [generation, revision, at, values] = x; return std::tie(generation, revision, at, values); }
+inline auto fields(proposal_verdict& x) { auto& [id, accepted, refused] = x; return std::tie(id, accepted, refused); }
+inline auto fields(live_configuration& x) { auto& [generation, revision, at, values, base, frozen, baseline] = x;
+  return std::tie(generation, revision, at, values, base, frozen, baseline); }
+inline auto fields(actuation& x) { auto& [ticket, generation, values] = x; return std::tie(ticket, generation, values); }
+inline auto fields(actuation_answer& x) { auto& [ticket, ok, read, text] = x; return std::tie(ticket, ok, read, text); }
+inline auto fields(objective_window& x) { auto& [generation, begin, end, digests, samples, mean, variance, p99, throughput, errors, margin] = x;
+  return std::tie(generation, begin, end, digests, samples, mean, variance, p99, throughput, errors, margin); }
+inline auto fields(audit_answer& x) { auto& [ticket, status, text] = x; return std::tie(ticket, status, text); }
+inline auto fields(audit_record& x) { auto& [time, kind, generation, revision, change, cls, source, actor, evidence, before, after, reason, text] = x;
+  return std::tie(time, kind, generation, revision, change, cls, source, actor, evidence, before, after, reason, text); }
+inline auto fields(audit_batch& x) { auto& [loop, records, state, durable] = x; return std::tie(loop, records, state, durable); }
+inline auto fields(operator_command& x) { auto& [action, actor, text, values, bounds] = x; return std::tie(action, actor, text, values, bounds); }
+inline auto fields(command_result& x) { auto& [ok, text] = x; return std::tie(ok, text); }
+inline auto fields(knob_status& x) { auto& [name, unit, value, base, baseline, min, max] = x;
+  return std::tie(name, unit, value, base, baseline, min, max); }
+inline auto fields(loop_status& x) {
+  auto& [name, pool, state, generation, revision, knobs, reasons, objective, applied, rejected, rollbacks, entries, windows, digests, faults, text, restarts] = x;
+  return std::tie(name, pool, state, generation, revision, knobs, reasons, objective, applied, rejected, rollbacks, entries, windows, digests, faults, text, restarts); }
+inline auto fields(sensor_status& x) { auto& [windows, digests, faults] = x; return std::tie(windows, digests, faults); }
+inline auto fields(rate_window& x) { auto& [count, span, accepted] = x; return std::tie(count, span, accepted); }
+inline auto fields(knob_movement::second_total& x) { auto& [second, distance] = x; return std::tie(second, distance); }
+inline auto fields(knob_movement& x) { auto& [totals, flips, direction] = x; return std::tie(totals, flips, direction); }
+inline auto fields(objective_stats& x) { auto& [windows, mean, squares] = x; return std::tie(windows, mean, squares); }
+inline auto fields(regression_state& x) { auto& [current, reference, variance, dof, known, consecutive, since, calm, violated] = x;
+  return std::tie(current, reference, variance, dof, known, consecutive, since, calm, violated); }
+inline auto fields(safe_mode_state::hold& x) { auto& [reason, since, until] = x; return std::tie(reason, since, until); }
+inline auto fields(safe_mode_state& x) { auto& [holds, objective, recovered, entries] = x; return std::tie(holds, objective, recovered, entries); }
+inline auto fields(tested_baseline& x) { auto& [name, revision, values] = x; return std::tie(name, revision, values); }
+inline auto fields(pending_change& x) { auto& [ticket, generation, phase, origin, kind, id, wanted, actor, reason, cls] = x;
+  return std::tie(ticket, generation, phase, origin, kind, id, wanted, actor, reason, cls); }
+inline auto fields(governor_state& x) {
+  auto& [generation, last_generation, revision, last_ticket, live, base, live_known, baseline, pending, restore, restore_actor, restore_reason,
+         updates, probes, last_change, movement, regression, judged, rollbacks, hostile, cumulative, failures, recorded, unrecorded,
+         stable, safe_mode, last_window, last_objective, last_now, stopping] = x;
+  return std::tie(generation, last_generation, revision, last_ticket, live, base, live_known, baseline, pending, restore, restore_actor, restore_reason,
+         updates, probes, last_change, movement, regression, judged, rollbacks, hostile, cumulative, failures, recorded, unrecorded,
+         stable, safe_mode, last_window, last_objective, last_now, stopping); }
+inline auto fields(spsa_state& x) { auto& [phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions] = x;
+  return std::tie(phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions); }
+inline auto fields(engine_state& x) {
+  auto& [spsa, live, frozen, generation, revision, epoch, base, position, baseline, plus, minus, asked, asks, expects, held, again,
+         error, size, gradient, movement, updates, held_back] = x;
+  return std::tie(spsa, live, frozen, generation, revision, epoch, base, position, baseline, plus, minus, asked, asks, expects, held, again,
+         error, size, gradient, movement, updates, held_back); }
+// clang-format on
+
+template <class T>
+concept with_fields = requires(T& x) { fields(x); };
+
+/// Equality for structs that have none of their own.
+template <class T>
+[[nodiscard]] bool same(T a, T b) {
+  if constexpr (std::equality_comparable<T>) return a == b;
+  else return fields(a) == fields(b);
+}
+
+// ---- enumerators, counted by the compiler ------------------------------------------------------------------------------
+
+template <auto Value>
+[[nodiscard]] constexpr bool is_enumerator() {
+  const std::string_view signature = __PRETTY_FUNCTION__; // a number without a name is printed as a cast: (enum)7
+  return signature.find("= (") == std::string_view::npos && signature.find("Value = (") == std::string_view::npos;
+}
+
+template <class Enum, std::size_t N = 0>
+[[nodiscard]] constexpr std::size_t enumerators() {
+  if constexpr (is_enumerator<static_cast<Enum>(N)>()) return enumerators<Enum, N + 1>();
+  else return N;
+}
+static_assert(enumerators<change_phase>() == 2);
+static_assert(enumerators<violation_code>() == violation_code_count);
+static_assert(enumerators<safe_mode_reason>() == safe_mode_reason_count);
+static_assert(enumerators<audit_kind>() == audit_kind_count);
+
+// ---- where the values come from ----------------------------------------------------------------------------------------
+
+/// Another value at every call, none of them a default: a field that is dropped or swapped shows.
+class counting {
+public:
+  std::uint64_t any() { return ++n_; }
+  std::uint64_t below(std::uint64_t limit) { return 1 + ++n_ % (limit - 1); }
+  double real() { return static_cast<double>(++n_) + 0.5; }
+  bool flag() { return true; }
+  std::string text() { return "t" + std::to_string(++n_); }
+  std::size_t size(std::size_t) { return 2; }
+
+private:
+  std::uint64_t n_{0};
+};
+
+/// RapidCheck's choice, including extremes; no NaN, which equals nothing.
+class arbitrary {
+public:
+  std::uint64_t any() { return *rc::gen::oneOf(rc::gen::arbitrary<std::uint64_t>(), rc::gen::just(~std::uint64_t{0})); }
+  std::uint64_t below(std::uint64_t limit) { return *rc::gen::resize(100, rc::gen::inRange<std::uint64_t>(0, limit)); }
+  double real() {
+    using limits = std::numeric_limits<double>;
+    return *rc::gen::oneOf(rc::gen::arbitrary<double>(),
+                           rc::gen::element(0.0, -0.0, limits::max(), limits::lowest(), limits::denorm_min(),
+                                            limits::infinity(), -limits::infinity()));
+  }
+  bool flag() { return *rc::gen::arbitrary<bool>(); }
+  std::string text() {
+    std::string text;
+    for (std::size_t i = size(6); i > 0; --i)
+      text += *rc::gen::element<std::string>("a", " ", "\n", "\"", std::string(1, '\0'), "\u00e9", "\u20ac", "\U0001F600");
+    return text;
+  }
+  std::size_t size(std::size_t limit) { return below(limit + 1); }
+};
+
+// ---- filling -----------------------------------------------------------------------------------------------------------
+
+// clang-format off
+template <class S> void fill(S& s, std::uint64_t& x) { x = s.any(); }
+template <class S> void fill(S& s, std::uint32_t& x) { x = static_cast<std::uint32_t>(s.any()); }
+template <class S> void fill(S& s, std::int64_t& x) { x = static_cast<std::int64_t>(s.any()); }
+template <class S> void fill(S& s, int& x) { x = static_cast<int>(s.any()); }
+template <class S> void fill(S& s, double& x) { x = s.real(); }
+template <class S> void fill(S& s, bool& x) { x = s.flag(); }
+template <class S> void fill(S& s, std::string& x) { x = s.text(); }
+template <class S> void fill(S& s, duration& x) { x = duration(static_cast<std::int64_t>(s.any())); }
+template <class S> void fill(S& s, instant& x) { x = instant(duration(static_cast<std::int64_t>(s.any()))); }
+template <class S> void fill(S& s, chacha8_rng& x) { const auto seed = s.any(), stream = s.any(); x = chacha8_rng(seed, stream, s.any()); }
+// clang-format on
+
+template <class S, class Enum>
+  requires std::is_enum_v<Enum>
+void fill(S& s, Enum& x) {
+  x = static_cast<Enum>(s.below(enumerators<Enum>()));
+}
+
+template <class S>
+void fill(S& s, knob_values& x) {
+  x = {};
+  for (std::size_t i = s.size(max_knobs); i > 0; --i) x.push_back(s.real());
+}
+
+template <class S, class T>
+void fill(S& s, std::vector<T>& x) {
+  x.resize(s.size(max_knobs));
+  for (T& element : x) fill(s, element);
+}
+
+template <class S, class T>
+void fill(S& s, std::optional<T>& x) {
+  x.reset();
+  if (s.flag()) fill(s, x.emplace());
+}
+
+template <class S>
+void fill(S& s, std::map<std::string, std::uint64_t>& x) {
+  x.clear();
+  for (std::size_t i = s.size(4); i > 0; --i) {
+    const std::string key = s.text();
+    fill(s, x[key]);
+  }
+}
+
+template <class S, with_fields T>
+void fill(S& s, T& x) {
+  std::apply([&](auto&... each) { (fill(s, each), ...); }, fields(x));
+}
+
+/// A hold lies at its reason's place.
+template <class S, std::size_t N>
+void fill(S& s, std::array<std::optional<safe_mode_state::hold>, N>& holds) {
+  for (std::size_t i = 0; i < N; ++i) {
+    holds[i].reset();
+    if (!s.flag()) continue;
+    fill(s, holds[i].emplace());
+    holds[i]->reason = static_cast<safe_mode_reason>(i);
+  }
+}
+
+/// A state has at most as many dimensions as knobs.
+template <class S>
+void fill(S& s, spsa_state& x) {
+  std::apply([&](auto&... each) { (fill(s, each), ...); }, fields(x));
+  x.dimensions = s.below(max_knobs + 1);
+}
+
+/// A verdict is one or the other.
+template <class S>
+void fill(S& s, proposal_verdict& x) {
+  x = {};
+  fill(s, x.proposal_id);
+  if (s.below(2) == 0) fill(s, x.accepted.emplace());
+  else fill(s, x.refused.emplace());
+}
+
+template <class T>
+[[nodiscard]] T distinct() {
+  counting source;
+  T x{};
+  fill(source, x);
+  return x;
+}
+
+/// @returns a generator, for use inside a RapidCheck property: `*anything<T>()`.
+template <class T>
+[[nodiscard]] rc::Gen<T> anything() {
+  return rc::gen::exec([] {
+    arbitrary source;
+    T x{};
+    fill(source, x);
+    return x;
+  });
+}
+
+} // namespace homeostat::testing
