@@ -1,15 +1,15 @@
 #include "actors/actuator.hpp"
 
-#include <caf/send.hpp>
+#include "actors/weak_handle.hpp"
 
 namespace homeostat {
 
 actuator_actor::behavior_type actuator(actuator_actor::stateful_pointer<actuator_state> self,
                                        std::shared_ptr<actuator_port> port) {
-  on_end(self, [self](const caf::error& reason) { self->state.open.fail_all(reason); });
+  end_on_exception(self);
   const auto answer_to = [self](std::uint64_t number) {
-    return [hdl = actuator_actor(self), number](actuation_answer answer) {
-      caf::anon_send(hdl, wake_atom::value, number, std::move(answer));
+    return [to = weak_handle(actuator_actor(self)), number](actuation_answer answer) {
+      to.tell(wake_atom::value, number, std::move(answer));
     };
   };
   return {

@@ -1,7 +1,5 @@
 #include "actors/governor.hpp"
 
-#include <caf/send.hpp>
-
 #include <algorithm>
 
 namespace homeostat {
@@ -16,25 +14,35 @@ void enact(self_ptr self, governor_effects effects);
 
 void feed(self_ptr self, const governor_input& input) {
   auto& s = self->state;
+  if (!s.recovered || s.stopped) return;
   governor_step step = decide(s.settings.config, std::move(s.core), input, s.settings.time.now(self));
   s.core = std::move(step.state);
   enact(self, std::move(step.effects));
+}
+
+/// What became of one batch: the change that waited for it goes on, and so does the shutdown.
+void on_audit_answer(self_ptr self, std::optional<std::uint64_t> ticket, bool last, audit_answer answer) {
+  auto& s = self->state;
+  if (last) {
+    s.stop_recorded = answer.status == audit_status::durable;
+    s.stoppers.answer_all(*s.stop_recorded);
+  }
+  if (!ticket) return;
+  answer.ticket = *ticket;
+  feed(self, answer);
 }
 
 /// 1. and 2.: the batch with its state, and the ticket that waits for it.
 void send_records(self_ptr self, governor_effects& effects) {
   auto& s = self->state;
   if (effects.records.empty() && !effects.persist) return;
-  const auto ticket = effects.durable_ticket;
-  const auto answered = [self, ticket](audit_answer answer) {
-    if (!ticket) return;
-    answer.ticket = *ticket;
-    feed(self, answer);
+  const auto answered = [self, ticket = effects.durable_ticket, last = effects.stopped](audit_answer answer) {
+    on_audit_answer(self, ticket, last, std::move(answer));
   };
   audit_batch batch{.loop = s.settings.config.loop,
                     .records = std::move(effects.records),
                     .state = effects.persist ? encode(s.core) : "",
-                    .durable = s.settings.durable_audit};
+                    .durable = s.settings.durable_audit || effects.stopped};
   self->request(s.audit, s.settings.audit_timeout, std::move(batch))
       .then([answered](audit_answer& answer) { answered(std::move(answer)); },
             [answered, self](const caf::error& reason) {
@@ -47,7 +55,10 @@ void send_actuation(self_ptr self, actuation wanted) {
   auto& s = self->state;
   const std::uint64_t ticket = wanted.ticket;
   self->request(s.plant, s.settings.apply_timeout, std::move(wanted))
-      .then([self](const actuation_answer& answer) { feed(self, answer); },
+      .then([self, ticket](actuation_answer& answer) {
+              answer.ticket = ticket; // whose answer it is, CAF knows better than any port
+              feed(self, answer);
+            },
             [self, ticket](const caf::error& reason) {
               feed(self, actuation_answer{.ticket = ticket, .ok = false, .read_back = {},
                                           .text = "actuator: " + self->system().render(reason)});
@@ -71,15 +82,9 @@ void enact(self_ptr self, governor_effects effects) {
   if (effects.apply) send_actuation(self, std::move(*effects.apply));
   if (effects.live)
     for (const auto& listener : s.listeners) self->send(listener, *effects.live);
-  if (effects.verdict)
-    if (auto waiting = s.proposers.extract(effects.verdict->proposal_id); !waiting.empty())
-      waiting.mapped().deliver(std::move(*effects.verdict));
-  if (effects.stopped)
-    for (auto& promise : std::exchange(s.stoppers, {})) promise.deliver(true);
-  if (effects.look_again) {
-    const auto wait = std::max<duration>(*effects.look_again - s.settings.time.now(self), 1ms);
-    self->delayed_send(self, wait, look_atom::value, ++s.armed);
-  }
+  if (effects.verdict) s.proposers.take(effects.verdict->proposal_id).deliver(std::move(*effects.verdict));
+  s.stopped = effects.stopped; // those who wait for it are told once its record is durable
+  if (effects.look_again && !s.stopped) s.timers.arm(self, *effects.look_again, s.settings.time.now(self));
 }
 
 void begin(self_ptr self, std::optional<governor_state> persisted, const std::optional<knob_values>& actual) {
@@ -88,6 +93,7 @@ void begin(self_ptr self, std::optional<governor_state> persisted, const std::op
   s.core = std::move(step.state);
   s.recovered = true;
   enact(self, std::move(step.effects));
+  if (s.given_up_early) feed(self, give_up{.text = *s.given_up_early});
 }
 
 void read_plant_and_begin(self_ptr self, std::optional<governor_state> persisted) {
@@ -128,7 +134,7 @@ loop_status status_of(const governor_actor_state& s) {
   }
   for (const auto& hold : s.core.safe_mode.holds)
     if (hold) status.safe_mode_reasons.emplace_back(name_of(hold->reason));
-  if (s.last_window) status.objective = s.last_window->mean;
+  status.objective = s.core.last_objective;
   status.applied = s.applied;
   status.rejected = s.rejected;
   status.rollbacks = s.rollbacks;
@@ -136,9 +142,42 @@ loop_status status_of(const governor_actor_state& s) {
   return status;
 }
 
-proposal_verdict not_recovered(const proposal& p) {
-  return {.proposal_id = p.id, .accepted = std::nullopt,
-          .refused = violation{.code = violation_code::in_safe_mode, .knob = {}, .value = 0, .limit = 0, .retry_at = std::nullopt}};
+caf::result<proposal_verdict> on_proposal(self_ptr self, proposal p) {
+  auto& s = self->state;
+  if (p.kind == proposal_kind::no_change)
+    return caf::make_error(caf::sec::invalid_argument, std::string("a proposal of no change has no verdict"));
+  if (!s.recovered || s.stopped)
+    return proposal_verdict{.proposal_id = p.id, .accepted = std::nullopt,
+                            .refused = violation{.code = violation_code::in_safe_mode, .knob = {}, .value = 0, .limit = 0,
+                                                 .retry_at = std::nullopt}};
+  auto promise = self->make_response_promise<proposal_verdict>();
+  p.id = s.proposers.add({.promise = promise, .proposal_id = p.id});
+  feed(self, p);
+  return promise;
+}
+
+command_result on_command(self_ptr self, const operator_command& command) {
+  auto& s = self->state;
+  if (!s.recovered) return {.ok = false, .text = "the loop is still starting"};
+  if (s.stopped) return {.ok = false, .text = "the loop has stopped"};
+  governor_step step = decide(s.settings.config, std::move(s.core), command, s.settings.time.now(self));
+  s.core = std::move(step.state);
+  command_result answer = step.effects.command.value_or(command_result{});
+  enact(self, std::move(step.effects));
+  return answer;
+}
+
+live_configuration on_listener(self_ptr self, const live_listener_actor& listener) {
+  auto& s = self->state;
+  if (std::ranges::find(s.listeners, listener) == s.listeners.end()) {
+    s.listeners.push_back(listener);
+    self->monitor(listener);
+  }
+  // Generation 0 is nobody's: until recovery says more, nothing can match it.
+  if (!s.recovered) return {};
+  return {.generation = s.core.generation, .revision = s.core.revision, .applied_at = s.settings.time.now(self),
+          .values = s.core.live, .base = s.core.base, .frozen = is_frozen(s.core.safe_mode),
+          .baseline = s.core.baseline ? s.core.baseline->values : knob_values{}};
 }
 
 } // namespace
@@ -149,9 +188,10 @@ governor_actor::behavior_type governor(self_ptr self, governor_settings settings
   s.settings = std::move(settings);
   s.audit = std::move(audit);
   s.plant = std::move(plant);
-  on_end(self, [self](const caf::error& reason) {
-    for (auto& [id, promise] : std::exchange(self->state.proposers, {})) promise.deliver(reason);
-    for (auto& promise : std::exchange(self->state.stoppers, {})) promise.deliver(reason);
+  end_on_exception(self);
+  // A listener that is started again listens anew; its predecessor must not be kept for ever.
+  self->set_down_handler([self](const caf::down_msg& down) {
+    std::erase_if(self->state.listeners, [&](const auto& listener) { return listener.address() == down.source; });
   });
   load_and_begin(self);
   return {
@@ -159,53 +199,27 @@ governor_actor::behavior_type governor(self_ptr self, governor_settings settings
         // The credit goes back first: what happens to this window does not concern the flow.
         if (auto sensor = caf::actor_cast<sensor_actor>(self->current_sender()))
           self->send(sensor, credit_atom::value, window_listener_actor(self), std::uint32_t{1});
-        if (!self->state.recovered) return;
-        self->state.last_window = window;
         feed(self, window);
       },
-      [self](const proposal& p) -> caf::result<proposal_verdict> {
-        if (!self->state.recovered) return not_recovered(p);
-        auto promise = self->make_response_promise<proposal_verdict>();
-        if (!self->state.proposers.emplace(p.id, promise).second) {
-          promise.deliver(caf::make_error(caf::sec::invalid_argument, "proposal " + std::to_string(p.id) + " is already waiting for its verdict"));
-          return promise;
-        }
-        feed(self, p);
-        return promise;
-      },
-      [self](const operator_command& command) -> caf::result<command_result> {
-        auto& state = self->state;
-        if (!state.recovered) return command_result{.ok = false, .text = "the loop is still starting"};
-        governor_step step = decide(state.settings.config, std::move(state.core), command, state.settings.time.now(self));
-        state.core = std::move(step.state);
-        command_result answer = step.effects.command.value_or(command_result{});
-        enact(self, std::move(step.effects));
-        return answer;
-      },
-      [self](listen_atom, const live_listener_actor& listener) {
-        auto& state = self->state;
-        std::erase(state.listeners, listener);
-        state.listeners.push_back(listener);
-        // Generation 0 is nobody's: until recovery says more, nothing can match it.
-        if (!state.recovered) return live_configuration{};
-        return live_configuration{.generation = state.core.generation, .revision = state.core.revision,
-                                  .applied_at = state.settings.time.now(self), .values = state.core.live,
-                                  .base = state.core.base, .frozen = is_frozen(state.core.safe_mode),
-                                  .baseline = state.core.baseline ? state.core.baseline->values : knob_values{}};
-      },
+      [self](const proposal& p) { return on_proposal(self, p); },
+      [self](const operator_command& command) { return on_command(self, command); },
+      [self](listen_atom, const live_listener_actor& listener) { return on_listener(self, listener); },
       [self](status_atom) { return status_of(self->state); },
       [self](stop_atom, bool revert) -> caf::result<bool> {
-        if (!self->state.recovered) return true;
+        auto& state = self->state;
+        if (!state.recovered) return true;
+        if (state.stop_recorded) return *state.stop_recorded;
         auto promise = self->make_response_promise<bool>();
-        self->state.stoppers.push_back(promise);
+        state.stoppers.add(promise);
         feed(self, stop_request{.revert = revert});
         return promise;
       },
       [self](giveup_atom, const std::string& text) {
-        if (self->state.recovered) feed(self, give_up{.text = text});
+        if (!self->state.recovered) self->state.given_up_early = text;
+        else feed(self, give_up{.text = text});
       },
       [self](look_atom, std::uint64_t timer) {
-        if (timer == self->state.armed && self->state.recovered) feed(self, tick{});
+        if (self->state.timers.fired(timer)) feed(self, tick{});
       },
   };
 }

@@ -1,11 +1,13 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/look_timers.hpp"
 #include "actors/open_promises.hpp"
 #include "actors/time_line.hpp"
 
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace homeostat {
@@ -20,6 +22,18 @@ struct governor_settings {
   time_line time;
 };
 
+/// A proposer that waits for its verdict. Proposers number their proposals each on its own, so inside the governor they go
+/// by another number.
+struct verdict_promise {
+  caf::typed_response_promise<proposal_verdict> promise;
+  std::uint64_t proposal_id{0}; ///< the proposer's own
+  void deliver(proposal_verdict verdict) {
+    verdict.proposal_id = proposal_id;
+    promise.deliver(std::move(verdict));
+  }
+  void deliver(const caf::error& reason) { promise.deliver(reason); }
+};
+
 struct governor_actor_state {
   static inline const char* name = "governor";
 
@@ -28,12 +42,14 @@ struct governor_actor_state {
   actuator_actor plant;
 
   bool recovered{false};
+  bool stopped{false};               ///< the loop is at rest for good: nothing is decided any more
+  std::optional<bool> stop_recorded; ///< the last record's fate, once it is known
+  std::optional<std::string> given_up_early; ///< the supervisor gave up on the loop before it had recovered
   governor_state core;
-  std::uint64_t armed{0};               ///< the timer that counts; older ones are void
-  std::optional<objective_window> last_window;
+  look_timers timers;
 
-  std::map<std::uint64_t, caf::typed_response_promise<proposal_verdict>> proposers; ///< by proposal id
-  std::vector<caf::typed_response_promise<bool>> stoppers;
+  open_promises<verdict_promise> proposers;
+  open_promises<caf::typed_response_promise<bool>> stoppers;
   std::vector<live_listener_actor> listeners;
 
   std::uint64_t applied{0};

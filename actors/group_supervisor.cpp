@@ -1,8 +1,10 @@
 #include "actors/group_supervisor.hpp"
 
-#include <caf/send.hpp>
+#include "actors/ordered_store.hpp"
+#include "actors/serial_actuator.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace homeostat {
 
@@ -10,111 +12,134 @@ namespace {
 
 using self_ptr = supervisor_actor::stateful_pointer<group_state>;
 
-constexpr duration request_timeout = 3s; ///< longer than a member's own
-constexpr duration stop_timeout = 4s;    ///< the system ends within 5 s of being told to
+// Each level waits longer than the one below, so that one silent member costs only its own part of an answer. A loop
+// supervisor waits 2 s for its children.
+constexpr duration pool_patience = 2500ms;
+constexpr duration node_patience = 3s;
+constexpr duration pool_stop_margin = 1s;
+constexpr duration node_stop_margin = 1500ms;
+// Time for a member to end its own children one by one, when it is told to end without an ordered stop.
+constexpr duration loop_shutdown = 5s;
+constexpr duration pool_shutdown = 6s;
 
-void set_up_children(self_ptr self, const supervision_settings& settings, std::uint64_t seed, time_line time) {
+duration longest_stop(const pool_setup& pool) {
+  duration longest{0};
+  for (const loop_setup& loop : pool.loops) longest = std::max(longest, loop.stop_timeout);
+  return longest;
+}
+
+void set_up_group(self_ptr self, const supervision_settings& settings, std::uint64_t seed, time_line time) {
   const auto timer = [self](duration wait, std::uint64_t token) {
     self->delayed_send(self, wait, start_atom::value, token);
   };
   // A group that cannot keep its members alive ends; its own supervisor decides what that means.
   const auto gave_up = [self](const std::string& why) { self->quit(caf::make_error(caf::sec::runtime_error, why)); };
   self->state.kids.set_up(self, settings, seed, time, timer, gave_up);
-  on_end(self, [self](const caf::error& reason) {
-    for (auto& promise : std::exchange(self->state.stoppers, {})) promise.deliver(reason);
-    for (std::size_t i = self->state.kids.size(); i-- > 0;)
-      if (auto child = self->state.kids.handle(i)) caf::anon_send_exit(child, caf::exit_reason::user_shutdown);
+  end_on_exception(self);
+  self->set_exit_handler([self](const caf::exit_msg& message) {
+    self->state.kids.stop_all([self, reason = message.reason] { self->quit(reason); });
   });
 }
 
-/// Collects one answer per member; a silent member counts as no answer.
-template <class Answer, class Done>
-struct gathering {
-  std::size_t open;
-  Answer answers;
-  Done done;
-  void one_less() {
-    if (--open == 0) done(std::move(answers));
-  }
-};
-
-template <class Answer, class Done>
-auto make_gathering(std::size_t open, Answer start, Done done) {
-  return std::make_shared<gathering<Answer, Done>>(gathering<Answer, Done>{open, std::move(start), std::move(done)});
-}
-
-std::vector<caf::actor> members_of(self_ptr self) {
+std::vector<caf::actor> members_of(const group_state& s) {
   std::vector<caf::actor> members;
-  for (std::size_t i = self->state.first_member; i < self->state.kids.size(); ++i)
-    if (auto member = self->state.kids.handle(i)) members.push_back(member);
+  for (std::size_t i = s.first_member; i < s.kids.size(); ++i)
+    if (auto member = s.kids.handle(i)) members.push_back(member);
   return members;
 }
 
-/// @tparam Member  the members' interface.  @tparam Part  their status: one or several loops.
+/// Asks every member and calls `done` once all have answered or had their time.
+/// @param take  what to do with one answer.  @param silent  what to do when there is none.
+template <class Member, class Answer, class Take, class Silent, class Done, class... Message>
+void ask_members(self_ptr self, duration patience, Take take, Silent silent, Done done, Message... message) {
+  const auto members = members_of(self->state);
+  const auto open = std::make_shared<std::size_t>(members.size() + 1);
+  const auto one_less = [open, done] {
+    if (--*open == 0) done();
+  };
+  for (const auto& member : members)
+    self->request(caf::actor_cast<Member>(member), patience, message...)
+        .then([take, one_less](Answer& answer) { take(answer), one_less(); },
+              [silent, one_less](const caf::error&) { silent(), one_less(); });
+  one_less();
+}
+
+struct status_list {
+  std::vector<loop_status> loops;
+  std::shared_ptr<owed_answer<std::vector<loop_status>>> owed;
+};
+
+/// Loops nobody spoke for are down, not absent.
+void finish_status(const group_state& s, status_list& list) {
+  for (const auto& [loop, place] : s.route) {
+    if (std::ranges::find(list.loops, loop, &loop_status::name) != list.loops.end()) continue;
+    loop_status& down = list.loops.emplace_back();
+    down.name = loop;
+    down.pool = place.pool;
+    down.state = "down";
+    down.text = "no answer from its supervisor";
+  }
+  std::ranges::sort(list.loops, {}, &loop_status::name);
+  list.owed->deliver(std::move(list.loops));
+}
+
+/// @tparam Part  a member's status: one loop or several.
 template <class Member, class Part>
 caf::result<std::vector<loop_status>> collect_status(self_ptr self) {
-  auto promise = self->make_response_promise<std::vector<loop_status>>();
-  const auto members = members_of(self);
-  const auto done = [promise](std::vector<loop_status> all) mutable {
-    std::ranges::sort(all, {}, &loop_status::name);
-    promise.deliver(std::move(all));
+  const auto list = std::make_shared<status_list>();
+  list->owed = owe<std::vector<loop_status>>(self);
+  const auto take = [list](Part& part) {
+    if constexpr (std::is_same_v<Part, loop_status>) list->loops.push_back(std::move(part));
+    else std::ranges::move(part, std::back_inserter(list->loops));
   };
-  const auto all = make_gathering(members.size() + 1, std::vector<loop_status>{}, done);
-  for (const auto& member : members)
-    self->request(caf::actor_cast<Member>(member), request_timeout, status_atom::value)
-        .then(
-            [all](Part& part) {
-              if constexpr (std::is_same_v<Part, loop_status>) all->answers.push_back(std::move(part));
-              else all->answers.insert(all->answers.end(), part.begin(), part.end());
-              all->one_less();
-            },
-            [all](const caf::error&) { all->one_less(); });
-  all->one_less();
-  return promise;
+  ask_members<Member, Part>(self, self->state.patience, take, [] {},
+                            [self, list] { finish_status(self->state, *list); }, status_atom::value);
+  return list->owed->promise();
 }
 
 /// Stops all members side by side, each in its own order, then the children that serve them.
 template <class Member>
 caf::result<bool> stop(self_ptr self) {
+  auto& s = self->state;
   auto promise = self->make_response_promise<bool>();
-  self->state.stoppers.push_back(promise);
-  if (self->state.stoppers.size() > 1) return promise;
-  const auto members = members_of(self);
-  const auto done = [self](bool clean) {
-    self->state.kids.stop_all([self, clean] {
-      for (auto& waiting : std::exchange(self->state.stoppers, {})) waiting.deliver(clean);
+  s.stoppers.add(promise);
+  if (s.stoppers.size() > 1) return promise;
+  s.kids.hold(); // a member that has stopped must not be started again while others are still at it
+  const auto all_clean = std::make_shared<bool>(members_of(s).size() == s.kids.size() - s.first_member);
+  const auto done = [self, all_clean] {
+    self->state.kids.stop_all([self, all_clean] {
+      self->state.stoppers.answer_all(*all_clean);
       self->quit();
     });
   };
-  const auto all = make_gathering(members.size() + 1, true, done);
-  for (const auto& member : members)
-    self->request(caf::actor_cast<Member>(member), stop_timeout, stop_atom::value)
-        .then([all](bool clean) { all->answers = all->answers && clean, all->one_less(); },
-              [all](const caf::error&) { all->answers = false, all->one_less(); });
-  all->one_less();
+  ask_members<Member, bool>(self, s.stop_patience, [all_clean](bool clean) { *all_clean = *all_clean && clean; },
+                            [all_clean] { *all_clean = false; }, done, stop_atom::value);
   return promise;
+}
+
+template <class Member>
+caf::result<command_result> pass_on(self_ptr self, const std::string& loop, const operator_command& command) {
+  auto& s = self->state;
+  const auto found = s.route.find(loop);
+  if (found == s.route.end()) return command_result{.ok = false, .text = "no loop '" + loop + "' runs here"};
+  const auto member = s.kids.handle(found->second.child);
+  if (!member) return command_result{.ok = false, .text = "loop '" + loop + "' is down"};
+  const auto owed = owe<command_result>(self);
+  const auto answer = [owed](command_result& result) { owed->deliver(std::move(result)); };
+  const auto failed = [owed, self](const caf::error& reason) {
+    owed->deliver({.ok = false, .text = "no answer: " + self->system().render(reason)});
+  };
+  const auto to = caf::actor_cast<Member>(member);
+  if constexpr (std::is_same_v<Member, loop_supervisor_actor>) self->request(to, s.patience, command).then(answer, failed);
+  else self->request(to, s.patience, loop, command).then(answer, failed);
+  return owed->promise();
 }
 
 template <class Member>
 supervisor_actor::behavior_type behavior_of(self_ptr self) {
   using part = std::conditional_t<std::is_same_v<Member, loop_supervisor_actor>, loop_status, std::vector<loop_status>>;
   return {
-      [self](const std::string& loop, const operator_command& command) -> caf::result<command_result> {
-        auto promise = self->make_response_promise<command_result>();
-        const auto answer = [promise](command_result& result) mutable { promise.deliver(std::move(result)); };
-        const auto failed = [promise, self](const caf::error& reason) mutable {
-          promise.deliver(command_result{.ok = false, .text = "no answer: " + self->system().render(reason)});
-        };
-        const auto found = self->state.route.find(loop);
-        const auto member = found == self->state.route.end() ? caf::actor{} : self->state.kids.handle(found->second);
-        if (!member)
-          promise.deliver(command_result{.ok = false, .text = "no loop '" + loop + "' runs here"});
-        else if constexpr (std::is_same_v<Member, loop_supervisor_actor>)
-          self->request(caf::actor_cast<Member>(member), request_timeout, command).then(answer, failed);
-        else
-          self->request(caf::actor_cast<Member>(member), request_timeout, loop, command).then(answer, failed);
-        return promise;
-      },
+      [self](const std::string& loop, const operator_command& command) { return pass_on<Member>(self, loop, command); },
       [self](status_atom) { return collect_status<Member, part>(self); },
       [self](stop_atom) { return stop<Member>(self); },
       [self](start_atom, std::uint64_t token) { self->state.kids.on_timer(token); },
@@ -127,10 +152,14 @@ supervisor_actor::behavior_type pool_supervisor(self_ptr self, pool_setup setup,
                                                 std::uint64_t seed) {
   auto& s = self->state;
   s.audit = std::move(audit);
-  set_up_children(self, setup.supervision, seed, time);
+  s.patience = pool_patience;
+  s.stop_patience = longest_stop(setup) + pool_stop_margin;
+  set_up_group(self, setup.supervision, seed, time);
   for (loop_setup& loop : setup.loops) {
-    s.route[loop.governor.config.loop] = s.kids.size();
-    s.kids.add({.name = "loop " + loop.governor.config.loop, .restart = child_restart::permanent, .shutdown = stop_timeout,
+    s.route[loop.governor.config.loop] = {.child = s.kids.size(), .pool = setup.name};
+    // Here, not in the loop's supervisor: it must outlive that one too.
+    loop.actuator = one_call_at_a_time(std::move(loop.actuator));
+    s.kids.add({.name = "loop " + loop.governor.config.loop, .restart = child_restart::permanent, .shutdown = loop_shutdown,
                 .spawn = [self, loop = std::move(loop)] {
                   return caf::actor_cast<caf::actor>(self->spawn(loop_supervisor, loop, self->state.audit));
                 }});
@@ -141,16 +170,22 @@ supervisor_actor::behavior_type pool_supervisor(self_ptr self, pool_setup setup,
 
 supervisor_actor::behavior_type node_supervisor(self_ptr self, node_setup setup) {
   auto& s = self->state;
-  set_up_children(self, setup.supervision, setup.seed, setup.time);
-  s.kids.add({.name = "audit sink", .restart = child_restart::permanent, .shutdown = 1s, .spawn = [self, store = setup.store] {
+  s.patience = node_patience;
+  set_up_group(self, setup.supervision, setup.seed, setup.time);
+  s.kids.add({.name = "audit sink", .restart = child_restart::permanent, .shutdown = 1s, .spawn = [self, store = reads_after_writes(setup.store)] {
                 self->state.audit = self->spawn(audit_sink, store);
                 return caf::actor_cast<caf::actor>(self->state.audit);
               }});
   s.first_member = 1;
   for (pool_setup& pool : setup.pools) {
-    for (const loop_setup& loop : pool.loops) s.route[loop.governor.config.loop] = s.kids.size();
-    s.kids.add({.name = "pool " + pool.name, .restart = child_restart::permanent, .shutdown = stop_timeout,
-                .spawn = [self, pool = std::move(pool), time = setup.time, seed = setup.seed] {
+    s.stop_patience = std::max(s.stop_patience, longest_stop(pool) + node_stop_margin);
+    for (loop_setup& loop : pool.loops) {
+      s.route[loop.governor.config.loop] = {.child = s.kids.size(), .pool = pool.name};
+      loop.actuator = one_call_at_a_time(std::move(loop.actuator));
+    }
+    const std::uint64_t seed = setup.seed + s.kids.size(); // pools that fail together must not come back in step
+    s.kids.add({.name = "pool " + pool.name, .restart = child_restart::permanent, .shutdown = pool_shutdown,
+                .spawn = [self, pool = std::move(pool), time = setup.time, seed] {
                   return caf::actor_cast<caf::actor>(self->spawn(pool_supervisor, pool, self->state.audit, time, seed));
                 }});
   }

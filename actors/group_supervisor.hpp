@@ -3,6 +3,7 @@
 #include "actors/audit_sink.hpp"
 #include "actors/children.hpp"
 #include "actors/loop_supervisor.hpp"
+#include "actors/open_promises.hpp"
 
 #include <map>
 #include <memory>
@@ -15,7 +16,7 @@ namespace homeostat {
 struct pool_setup {
   std::string name;
   supervision_settings supervision{.strategy = restart_strategy::one_for_one};
-  std::vector<loop_setup> loops;
+  std::vector<loop_setup> loops; ///< loop names are unique in the node
 };
 
 /// The whole node.
@@ -31,10 +32,19 @@ struct node_setup {
 /// What pool and node supervisors have in common: members that answer by loop name, and a way to the right one.
 struct group_state {
   static inline const char* name = "supervisor";
+
+  /// Where a loop lives.
+  struct place {
+    std::size_t child;
+    std::string pool;
+  };
+
   children kids;
-  std::map<std::string, std::size_t> route; ///< loop name -> child
-  std::size_t first_member{0};              ///< children before it serve the members (the audit sink)
-  std::vector<caf::typed_response_promise<bool>> stoppers;
+  std::map<std::string, place> route; ///< by loop name
+  std::size_t first_member{0};        ///< children before it serve the members (the audit sink)
+  duration patience{};                ///< for a member's answer: longer than the member's own
+  duration stop_patience{};           ///< for a member's ordered stop, likewise
+  open_promises<caf::typed_response_promise<bool>> stoppers;
   audit_sink_actor audit;
 };
 
@@ -43,7 +53,7 @@ supervisor_actor::behavior_type pool_supervisor(supervisor_actor::stateful_point
                                                 audit_sink_actor audit, time_line time, std::uint64_t seed);
 
 /// Supervises audit sink and pools. The sink starts first and stops last; when it ends, the pools start again with the new
-/// one, from durable state.
+/// one, from durable state. A stop is answered within the longest stop_timeout of its loops and 2 s.
 supervisor_actor::behavior_type node_supervisor(supervisor_actor::stateful_pointer<group_state> self, node_setup setup);
 
 } // namespace homeostat

@@ -13,11 +13,12 @@ namespace homeostat {
 // What the actors need done outside, implemented in runtime/. No call here blocks. A port answers by calling `done` exactly
 // once, from any thread, possibly before the call returns. Ports outlive the actors that use them.
 
-/// Audit and durable state.
+/// Audit and durable state. Reads need not see writes that have not been answered yet (actors/ordered_store waits for them).
 class store_port {
 public:
   virtual ~store_port() = default;
-  /// Makes a batch durable, all or nothing.
+  /// Makes a batch durable, all or nothing: its records, and its state (if not empty) under the key "governor/" + loop.
+  /// Batches become durable in the order they came.
   /// @returns false if the bounded queue is full: nothing was taken and `done` is never called.
   virtual bool submit(audit_batch batch, std::function<void(audit_answer)> done) = 0;
   /// Writes one state under a key; last write wins. Same result as submit.
@@ -27,7 +28,7 @@ public:
   virtual void load(std::string key, std::function<void(loaded)> done) = 0;
 };
 
-/// Changes one plant. At most one call is open at a time.
+/// Changes one plant. At most one call is open at a time (actors/serial_actuator sees to that).
 class actuator_port {
 public:
   virtual ~actuator_port() = default;

@@ -1,6 +1,6 @@
 #include "actors/proposer.hpp"
 
-#include <algorithm>
+#include "actors/open_promises.hpp"
 
 namespace homeostat {
 
@@ -15,8 +15,14 @@ std::string state_key(const proposer_actor_state& s) { return "strategy/" + s.se
 /// Losing a save costs a few iterations after a restart, never safety: no retry.
 void save(self_ptr self) {
   auto& s = self->state;
-  if (std::exchange(s.saving, true)) return;
-  const auto done = [self] { self->state.saving = false; };
+  s.unsaved = true;
+  if (s.saving) return;
+  s.saving = true;
+  s.unsaved = false;
+  const auto done = [self] {
+    self->state.saving = false;
+    if (self->state.unsaved) save(self);
+  };
   self->request(s.audit, s.settings.request_timeout, save_atom::value, state_key(s), encode(s.core))
       .then([done](const audit_answer&) { done(); }, [done](const caf::error&) { done(); });
 }
@@ -44,10 +50,7 @@ void propose_next(self_ptr self) {
   const instant now = s.settings.time.now(self);
   const engine_decision decision = next_proposal(s.core, s.settings.engine, now);
   if (decision.ask) return ask_governor(self, *decision.ask);
-  if (decision.look_again) {
-    const auto wait = std::max<duration>(*decision.look_again - now, 1ms);
-    self->delayed_send(self, wait, look_atom::value, ++s.armed);
-  }
+  if (decision.look_again) s.timers.arm(self, *decision.look_again, now);
 }
 
 void take_live(self_ptr self, const live_configuration& live) {
@@ -74,6 +77,7 @@ proposer_actor::behavior_type proposer(self_ptr self, proposer_settings settings
   s.audit = std::move(audit);
   s.governor = std::move(governor);
   s.sensor = std::move(sensor);
+  end_on_exception(self);
   s.core = fresh_engine(s.settings.engine, s.settings.seed, initial_values(s.settings.engine.knobs));
   self->request(s.audit, s.settings.request_timeout, load_atom::value, state_key(s))
       .then(
@@ -94,7 +98,7 @@ proposer_actor::behavior_type proposer(self_ptr self, proposer_settings settings
         self->send(state.sensor, credit_atom::value, window_listener_actor(self), std::uint32_t{1});
       },
       [self](look_atom, std::uint64_t timer) {
-        if (timer == self->state.armed) propose_next(self);
+        if (self->state.timers.fired(timer)) propose_next(self);
       },
   };
 }

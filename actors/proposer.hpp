@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/look_timers.hpp"
 #include "actors/time_line.hpp"
 
 #include <string>
@@ -23,8 +24,9 @@ struct proposer_actor_state {
   governor_actor governor;
   sensor_actor sensor;
   engine_state core;
-  std::uint64_t armed{0};  ///< the timer that counts
-  bool saving{false};      ///< one save at a time is under way
+  look_timers timers;
+  bool saving{false};  ///< one save at a time is under way
+  bool unsaved{false}; ///< and the state has moved on since
 };
 
 /// Feeds windows to the strategy and its proposals to the governor. Starts from the durable strategy state.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace homeostat {
 
@@ -22,14 +23,33 @@ double student_factor(double z, double dof) {
          (((3 * z2 + 19) * z2 + 17) * z2 - 15) / (384 * dof * dof * dof);
 }
 
-void learn_noise(regression_state& state, const regression_settings& settings) {
+struct noise_estimate {
+  double variance;
+  double dof;
+};
+
+/// The noise as known with the present windows counted in. @pre state.current.windows >= 2
+noise_estimate learned_noise(const regression_state& state, const regression_settings& settings) {
   const objective_stats& current = state.current;
-  const double fresh_dof = current.windows - 1.0;
   const double kept_dof = settings.noise_memory * state.noise_dof;
-  const double dof = kept_dof + fresh_dof;
-  state.noise_variance = (kept_dof * state.noise_variance + current.sum_squares) / dof;
-  state.noise_dof = std::min(dof, most_dof);
+  const double dof = kept_dof + current.windows - 1;
+  return {.variance = (kept_dof * state.noise_variance + current.sum_squares) / dof, .dof = std::min(dof, most_dof)};
+}
+
+void learn(regression_state& state, const noise_estimate& noise) {
+  state.noise_variance = noise.variance;
+  state.noise_dof = noise.dof;
   state.noise_known = true;
+}
+
+/// Compares the present windows with the reference. A quiet past must not make loud windows look significant: where
+/// their own spread alone decides, nothing is known yet.
+comparison judge(const regression_state& state, const noise_estimate& noise, const regression_settings& settings) {
+  const objective_stats& current = state.current;
+  const double own = current.sum_squares / (current.windows - 1);
+  const comparison by_past = compare(*state.reference, current, noise.variance, noise.dof, settings);
+  const comparison by_own = compare(*state.reference, current, std::max(noise.variance, own), noise.dof, settings);
+  return by_past == by_own ? by_past : comparison::unknown;
 }
 
 void count_regression(regression_state& state) {
@@ -39,6 +59,7 @@ void count_regression(regression_state& state) {
 }
 
 void count_comparison(regression_state& state, comparison result, const regression_settings& settings) {
+  if (result == comparison::unknown) return;
   if (result == comparison::worse) return count_regression(state);
   // Cheaper but outside a constraint is not better, and not even calm.
   if (state.violated_windows >= settings.min_windows) return;
@@ -90,29 +111,23 @@ comparison compare(const objective_stats& before, const objective_stats& now, do
 }
 
 comparison close_base_point(regression_state& state, const regression_settings& settings) {
-  objective_stats& current = state.current;
-  if (current.windows < settings.min_windows) return comparison::unknown;
-  const double variance = current.sum_squares / (current.windows - 1);
-  learn_noise(state, settings);
-  comparison result = comparison::unknown;
-  if (state.reference) {
-    // The spread of this very pair counts too: a quiet past must not make one loud window look significant.
-    const double noise = std::max(state.noise_variance, variance);
-    result = compare(*state.reference, current, noise, state.noise_dof, settings);
-    if (result != comparison::unknown) count_comparison(state, result, settings);
-  }
-  state.reference = current;
-  current = {};
+  if (state.current.windows < settings.min_windows) return comparison::unknown;
+  const noise_estimate noise = learned_noise(state, settings);
+  const comparison result = state.reference ? judge(state, noise, settings) : comparison::unknown;
+  learn(state, noise);
+  count_comparison(state, result, settings);
+  state.reference = std::exchange(state.current, {});
   return result;
 }
 
 comparison judge_resting(regression_state& state, const regression_settings& settings) {
-  const objective_stats reference = *state.reference;
-  const objective_stats present = state.current;
-  const comparison result = close_base_point(state, settings);
-  if (present.windows < settings.min_windows) return result;
-  if (result == comparison::worse || result == comparison::unknown) state.reference = reference;
-  if (result != comparison::worse) state.current = present;
+  if (!state.reference || state.current.windows < settings.min_windows) return comparison::unknown;
+  const noise_estimate noise = learned_noise(state, settings);
+  const comparison result = judge(state, noise, settings);
+  if (result == comparison::unknown) return result;
+  learn(state, noise);
+  count_comparison(state, result, settings);
+  if (result == comparison::worse) state.current = {};
   return result;
 }
 

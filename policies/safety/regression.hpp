@@ -60,15 +60,15 @@ bool observe_constraint(regression_state& state, bool violated, const regression
 
 /// Closes the present base point, because it is about to move: compares it with the one before and makes it the
 /// reference.
-/// @returns what the comparison showed; unknown while either side has too few windows (both are then kept) or the noise
-/// is
-///          not known well enough yet.
+/// @returns what the comparison showed; unknown while either side has too few windows (both are then kept), the noise
+/// is not
+///          known well enough yet, or the present windows are so much louder than before that they say nothing.
 comparison close_base_point(regression_state& state, const regression_settings& settings);
 
 /// Compares the present base point while it rests: judging waits for no further move, or a bad last move would stay
-/// unseen. Worse counts as a regression, and the next windows are a fresh trial against the same reference; otherwise
-/// the present base point goes on collecting.
-/// @pre state.reference
+/// unseen.
+/// @returns worse: counted, and the next windows are a fresh trial against the same reference; better or same: the base
+///          point is judged and goes on collecting; unknown: more windows are needed.
 comparison judge_resting(regression_state& state, const regression_settings& settings);
 
 /// Forgets both sides and the run of regressions, because the base point jumped (rollback, operator); keeps the noise

@@ -113,7 +113,7 @@ std::optional<proposal> update_of(engine_state& s, const engine_settings& settin
     s.gradient[i] = settings.gradient_memory * s.gradient[i] + (1 - settings.gradient_memory) * fresh[i];
     gradient.push_back(s.gradient[i]);
     if (!is_ordered(settings.knobs[i])) continue;
-    const double step = settings.limits.max_delta_per_step;
+    const double step = std::min(settings.spsa.max_step, settings.limits.max_delta_per_step);
     const double way = std::clamp(-a * s.gradient[i], -step, step);
     double target = allowed_way(s, settings, i, way, now);
     if (settings.knobs[i].scale != knob_scale::periodic) target = std::clamp(target, 0.0, 1.0);
@@ -220,6 +220,7 @@ void on_verdict(engine_state& s, const engine_settings& settings, const proposal
   if (v.accepted) {
     s.generation = v.accepted->generation;
     s.revision = v.accepted->revision;
+    s.held_until = v.accepted->applied_at + settings.limits.min_interval; // sooner would only be refused
     if (s.asked.kind == proposal_kind::update) {
       s.base = v.accepted->values;
       s.expects = engine_expectation::nothing;

@@ -26,6 +26,7 @@ std::expected<void, std::string> check(const spsa_settings& s) {
   if (!(std::isfinite(s.alpha) && s.alpha > 0)) return wrong("alpha", s.alpha, "more than 0");
   if (!(std::isfinite(s.gamma) && s.gamma >= 0)) return wrong("gamma", s.gamma, "0 or more");
   if (!(std::isfinite(s.stability) && s.stability >= 0)) return wrong("stability", s.stability, "0 or more");
+  if (!(s.max_step > 0 && s.max_step <= 1)) return wrong("max_step", s.max_step, "more than 0, at most 1");
   if (s.windows_per_probe < 1 || s.windows_per_probe > 1000)
     return wrong("windows_per_probe", s.windows_per_probe, "1 to 1000");
   return {};

@@ -12,12 +12,13 @@ namespace {
 
 constexpr std::uint64_t any_seed = std::numeric_limits<std::uint64_t>::max();
 
-constexpr std::array<field<spsa_settings>, 6> spsa_fields{{
+constexpr std::array<field<spsa_settings>, 7> spsa_fields{{
     {"learning_rate", &spsa_settings::learning_rate},
     {"perturbation", &spsa_settings::perturbation_scale, "perturbation_scale"},
     {"alpha", &spsa_settings::alpha},
     {"gamma", &spsa_settings::gamma},
     {"stability", &spsa_settings::stability},
+    {"max_step", &spsa_settings::max_step},
     {"windows_per_probe", &spsa_settings::windows_per_probe},
 }};
 

@@ -102,8 +102,7 @@ std::string duration_text(duration d) {
 }
 
 bool is_ambiguous(std::string_view plain) {
-  static constexpr std::array<std::string_view, 10> words{"y",  "yes", "n",    "no", "true",
-                                                          "on", "off", "null", "~",  "false"};
+  static constexpr std::array<std::string_view, 8> words{"yes", "no", "on", "off", "true", "false", "null", "~"};
   const std::string word = lower(plain);
   if (word.empty() || std::ranges::find(words, word) != words.end()) return true;
   std::string_view rest = word;

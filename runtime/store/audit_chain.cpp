@@ -53,8 +53,8 @@ std::size_t record_size(const record_fields& f) {
          3 * sizeof(std::uint32_t) + f.loop.size() + f.kind.size() + f.payload.size();
 }
 
-constexpr std::size_t genesis_size = genesis_tag.size() + sizeof chain_format + sizeof(chain_hash) +
-                                     sizeof(chain_store_id) + sizeof(std::uint64_t);
+constexpr std::size_t genesis_size =
+    genesis_tag.size() + sizeof chain_format + sizeof(chain_hash) + sizeof(chain_store_id) + sizeof(std::uint64_t);
 
 bool by_sequence(const chain_finding& a, const chain_finding& b) {
   return a.sequence != b.sequence ? a.sequence < b.sequence : a.fault < b.fault;

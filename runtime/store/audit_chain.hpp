@@ -86,7 +86,8 @@ public:
   void check(chain_hasher& hasher, const record_fields& fields, const chain_hash& previous, const chain_hash& hash);
 
   /// Notes a record whose fields cannot be read: what follows is judged by the hash it carries, if it carries one.
-  void malformed(std::uint64_t sequence, std::string expected, std::string found, const std::optional<chain_hash>& hash);
+  void malformed(std::uint64_t sequence, std::string expected, std::string found,
+                 const std::optional<chain_hash>& hash);
 
 private:
   void check_gap(std::uint64_t sequence);

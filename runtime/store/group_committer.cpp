@@ -144,8 +144,8 @@ void group_committer::commit(group& g) {
   stats_.last_commit = clock::now() - started;
 }
 
-/// Commits some batches of a group and appends their outcomes. One unacceptable batch must not fail its neighbours, so a
-/// refused part is halved until the culprit stands alone; that costs a few syncs, and only then.
+/// Commits some batches of a group and appends their outcomes. One unacceptable batch must not fail its neighbours, so
+/// a refused part is halved until the culprit stands alone; that costs a few syncs, and only then.
 void group_committer::commit_part(group& g, std::size_t first, std::size_t count) {
   const auto part = std::span<const store_batch>{g.batches}.subspan(first, count);
   const commit_outcome last = commit_guarded(part);
@@ -175,9 +175,7 @@ commit_outcome group_committer::commit_guarded(std::span<const store_batch> batc
     return target_.commit(batches);
   } catch (const std::exception& e) {
     return std::unexpected{store_error{store_error_kind::io, std::string{"the store threw: "} + e.what()}};
-  } catch (...) {
-    return std::unexpected{store_error{store_error_kind::io, "the store threw"}};
-  }
+  } catch (...) { return std::unexpected{store_error{store_error_kind::io, "the store threw"}}; }
 }
 
 /// Gives the room back before the callbacks run, so that a submitter may come again from within its own.

@@ -20,9 +20,9 @@ using commit_outcome = std::expected<std::uint64_t, store_error>;
 using commit_callback = std::move_only_function<void(const commit_outcome&)>;
 
 struct group_limits {
-  /// What may be pending at most, waiting or being committed. Beyond it submit refuses, and the governor applies nothing:
-  /// a queue without an end would hide a dead disk until the memory is gone.
-  std::size_t max_pending_entries{65'536};            ///< records, state blobs, revisions and marks together
+  /// What may be pending at most, waiting or being committed. Beyond it submit refuses, and the governor applies
+  /// nothing: a queue without an end would hide a dead disk until the memory is gone.
+  std::size_t max_pending_entries{65'536};              ///< records, state blobs, revisions and marks together
   std::size_t max_pending_bytes{std::size_t{64} << 20}; ///< of their contents
   /// What one transaction takes at most; it bounds how long those behind it wait. A larger batch goes alone.
   std::size_t max_group_entries{8'192};
@@ -49,9 +49,9 @@ struct group_stats {
 /// that waits as one group.
 ///
 /// A group that is about to start first gathers: those who were just answered tend to come again at once, and whoever
-/// misses the group pays for a whole second sync. So the writer waits, for at most a small share of what a commit costs,
-/// until as many wait as were answered last time plus those who arrived meanwhile. That sum also brings two halves
-/// together again that would otherwise alternate forever, each waiting for the other's sync.
+/// misses the group pays for a whole second sync. So the writer waits, for at most a small share of what a commit
+/// costs, until as many wait as were answered last time plus those who arrived meanwhile. That sum also brings two
+/// halves together again that would otherwise alternate forever, each waiting for the other's sync.
 ///
 /// A failing store does not stop it: each group is answered with the error, and the next one tries again.
 class group_committer {
@@ -66,19 +66,21 @@ public:
 
   /// Queues a batch. Never blocks on the disk.
   /// @param done  may be empty.
-  /// @returns false when the queue is full or stopped: then done is never called, and nothing of the batch will be stored.
+  /// @returns false when the queue is full or stopped: then done is never called, and nothing of the batch will be
+  /// stored.
   [[nodiscard]] bool submit(store_batch batch, commit_callback done);
 
-  /// Refuses new batches, commits what is pending until the deadline, and answers the rest with the error closed. A commit
-  /// that is under way at the deadline is waited for: its outcome cannot be known earlier. Idempotent; not to be called
-  /// from a callback.
+  /// Refuses new batches, commits what is pending until the deadline, and answers the rest with the error closed. A
+  /// commit that is under way at the deadline is waited for: its outcome cannot be known earlier. Idempotent; not to be
+  /// called from a callback.
   /// @returns whether everything pending was tried before the deadline.
   bool stop(std::chrono::milliseconds deadline);
 
   [[nodiscard]] group_stats stats() const;
 
 private:
-  using clock = std::chrono::steady_clock; // the pace of waiting only; no time of the project's time line comes from here
+  using clock =
+      std::chrono::steady_clock; // the pace of waiting only; no time of the project's time line comes from here
 
   struct waiter {
     commit_callback done;

@@ -29,9 +29,8 @@ store_error_kind kind_of(int code, int system_error) {
 
 store_error error_of(sqlite3* db, const std::string& path, std::string_view doing) {
   const int code = sqlite3_extended_errcode(db);
-  const int system_error = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN
-                               ? sqlite3_system_errno(db)
-                               : 0;
+  const int system_error =
+      (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(db) : 0;
   std::string what = path + ": " + std::string{doing} + ": " + sqlite3_errmsg(db);
   if (system_error != 0) what += std::string{" ("} + strerror(system_error) + ")";
   what += " [SQLite code " + std::to_string(code) + "]";
@@ -49,7 +48,10 @@ std::string immutable_uri(const std::string& path) {
   constexpr std::string_view digits = "0123456789ABCDEF";
   std::string out = "file:";
   for (const char c : path) {
-    if (c != '%' && c != '?' && c != '#') { out += c; continue; }
+    if (c != '%' && c != '?' && c != '#') {
+      out += c;
+      continue;
+    }
     const auto byte = static_cast<unsigned char>(c);
     out += {'%', digits[byte >> 4U], digits[byte & 15U]};
   }
@@ -115,7 +117,8 @@ std::string_view sqlite_statement::bytes(int column) const {
   // As a blob: the same bytes without a conversion. It comes before the size, as the library's documentation asks.
   const void* const data = sqlite3_column_blob(statement_.get(), column);
   const int size = sqlite3_column_bytes(statement_.get(), column);
-  return data == nullptr ? std::string_view{} : std::string_view{static_cast<const char*>(data), static_cast<std::size_t>(size)};
+  return data == nullptr ? std::string_view{}
+                         : std::string_view{static_cast<const char*>(data), static_cast<std::size_t>(size)};
 }
 
 std::expected<sqlite_connection, store_error> sqlite_connection::open(const std::string& path, mode access,

@@ -35,8 +35,8 @@ public:
   enum class type { integer, text, blob, other };
   [[nodiscard]] type column_type(int column) const;
   [[nodiscard]] std::int64_t integer(int column) const;
-  [[nodiscard]] std::uint64_t number(int column) const;      ///< the inverse of bind(index, uint64)
-  [[nodiscard]] std::string_view bytes(int column) const;    ///< of a text or blob; valid until the next step or reset
+  [[nodiscard]] std::uint64_t number(int column) const;   ///< the inverse of bind(index, uint64)
+  [[nodiscard]] std::string_view bytes(int column) const; ///< of a text or blob; valid until the next step or reset
 
 private:
   friend class sqlite_connection;

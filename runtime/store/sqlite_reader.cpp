@@ -10,9 +10,7 @@ std::unexpected<store_error> fail(const sqlite_connection& db, store_error_kind 
 }
 
 /// SQLite compares sequences as signed numbers; beyond the largest there is nothing.
-std::uint64_t reachable(std::uint64_t sequence) {
-  return std::min(sequence, static_cast<std::uint64_t>(INT64_MAX));
-}
+std::uint64_t reachable(std::uint64_t sequence) { return std::min(sequence, static_cast<std::uint64_t>(INT64_MAX)); }
 
 } // namespace
 
@@ -161,8 +159,12 @@ std::expected<stored_revision, store_error> sqlite_reader::read_revision(const s
   const bool named = row.column_type(4) == type::text;
   if (row.column_type(0) != type::text || row.column_type(3) != type::blob)
     return fail(db_, store_error_kind::corrupt, "revision " + std::to_string(row.number(1)) + " is malformed");
-  return stored_revision{std::string{row.bytes(0)}, row.number(1), row.number(2), std::string{row.bytes(3)},
-                         named ? std::optional{std::string{row.bytes(4)}} : std::nullopt, row.integer(5) != 0,
+  return stored_revision{std::string{row.bytes(0)},
+                         row.number(1),
+                         row.number(2),
+                         std::string{row.bytes(3)},
+                         named ? std::optional{std::string{row.bytes(4)}} : std::nullopt,
+                         row.integer(5) != 0,
                          instant{duration{row.integer(6)}}};
 }
 

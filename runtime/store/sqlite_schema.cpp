@@ -20,12 +20,10 @@ constexpr schema_object objects[] = {
      "WITHOUT ROWID"},
     {"chain", "CREATE TABLE chain (id INTEGER PRIMARY KEY CHECK (id = 1), store_id BLOB NOT NULL, "
               "created INTEGER NOT NULL, sequence INTEGER NOT NULL, hash BLOB NOT NULL) STRICT"},
-    {"revision",
-     "CREATE TABLE revision (loop TEXT NOT NULL, revision INTEGER NOT NULL, generation INTEGER NOT NULL, "
-     "contents BLOB NOT NULL, name TEXT, tested INTEGER NOT NULL, time INTEGER NOT NULL, "
-     "PRIMARY KEY (loop, revision)) STRICT"},
-    {"revision_name",
-     "CREATE UNIQUE INDEX revision_name ON revision (loop, name) WHERE name IS NOT NULL"},
+    {"revision", "CREATE TABLE revision (loop TEXT NOT NULL, revision INTEGER NOT NULL, generation INTEGER NOT NULL, "
+                 "contents BLOB NOT NULL, name TEXT, tested INTEGER NOT NULL, time INTEGER NOT NULL, "
+                 "PRIMARY KEY (loop, revision)) STRICT"},
+    {"revision_name", "CREATE UNIQUE INDEX revision_name ON revision (loop, name) WHERE name IS NOT NULL"},
     {"revision_tested", "CREATE INDEX revision_tested ON revision (loop, revision) WHERE tested"},
     {"state", "CREATE TABLE state (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT"},
 };
@@ -70,7 +68,8 @@ std::expected<void, store_error> check_objects(sqlite_connection& db) {
     ++next;
   }
   if (next != std::size(objects))
-    return fail(db, store_error_kind::schema, "'" + std::string{objects[next].name} + "' of " + version + " is missing");
+    return fail(db, store_error_kind::schema,
+                "'" + std::string{objects[next].name} + "' of " + version + " is missing");
   return {};
 }
 
@@ -119,8 +118,9 @@ std::expected<chain_row, store_error> read_chain_row(sqlite_connection& db) {
   const auto id = read_array<std::tuple_size_v<chain_store_id>>(*statement, 0);
   const auto hash = read_array<std::tuple_size_v<chain_hash>>(*statement, 3);
   if (!id || !hash || statement->integer(2) < 0)
-    return fail(db, store_error_kind::corrupt, "the head of the chain is malformed, expected a 16-byte id, a sequence "
-                                               "of 0 or more, and a 32-byte hash");
+    return fail(db, store_error_kind::corrupt,
+                "the head of the chain is malformed, expected a 16-byte id, a sequence "
+                "of 0 or more, and a 32-byte hash");
   return chain_row{*id, instant{duration{statement->integer(1)}}, statement->number(2), *hash};
 }
 
@@ -135,7 +135,8 @@ audit_row read_audit_row(const sqlite_statement& statement) {
   expect(3, type::text, "kind");
   expect(4, type::integer, "generation");
   expect(5, type::blob, "payload");
-  row.fields = {statement.number(0), instant{duration{statement.integer(1)}}, statement.bytes(2), statement.bytes(3),
+  row.fields = {statement.number(0), instant{duration{statement.integer(1)}},
+                statement.bytes(2),  statement.bytes(3),
                 statement.number(4), statement.bytes(5)};
   row.previous_hash = read_array<32>(statement, 6);
   row.hash = read_array<32>(statement, 7);

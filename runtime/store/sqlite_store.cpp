@@ -7,8 +7,8 @@
 
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <condition_variable>
+#include <cstring>
 #include <mutex>
 #include <utility>
 
@@ -22,8 +22,8 @@ std::unexpected<store_error> fail(const std::filesystem::path& path, store_error
   return std::unexpected{store_error{kind, path.string() + ": " + what}};
 }
 
-/// Counts the calls that are under way, so that closing can wait for them. Unlike a shared mutex it may be entered again
-/// by a thread that is inside, as the callback of a verify does when it looks at the store.
+/// Counts the calls that are under way, so that closing can wait for them. Unlike a shared mutex it may be entered
+/// again by a thread that is inside, as the callback of a verify does when it looks at the store.
 class usage {
 public:
   class permit {
@@ -168,7 +168,8 @@ std::expected<void, store_error> make_file(const std::filesystem::path& path) {
   const bool synced = folder >= 0 && ::fsync(folder) == 0;
   const int error = errno;
   if (folder >= 0) ::close(folder);
-  if (!synced) return fail(path, store_error_kind::io, std::string{"cannot sync the store's folder: "} + strerror(error));
+  if (!synced)
+    return fail(path, store_error_kind::io, std::string{"cannot sync the store's folder: "} + strerror(error));
   return {};
 }
 

@@ -11,7 +11,7 @@ namespace homeostat {
 struct sqlite_options {
   /// The database file. Its write-ahead log, its shared memory and its lock file lie beside it under the same name.
   std::filesystem::path path{};
-  bool create{true};       ///< make the file when there is none; its folder must exist
+  bool create{true};          ///< make the file when there is none; its folder must exist
   std::uint64_t max_bytes{0}; ///< size that the file may reach before commits fail with `full`; 0: what the disk holds
   std::chrono::milliseconds patience{250}; ///< wait for a foreign tool that holds the database's lock, then `busy`
 };

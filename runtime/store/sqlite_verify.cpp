@@ -15,15 +15,13 @@ std::string describe(std::uint64_t sequence, const chain_hash& hash) {
   return "record " + std::to_string(sequence) + " with hash " + to_hex(hash);
 }
 
-std::string describe_wrong(const audit_row& row) {
-  return "a malformed " + std::string{row.wrong};
-}
+std::string describe_wrong(const audit_row& row) { return "a malformed " + std::string{row.wrong}; }
 
 std::int64_t as_signed(std::uint64_t n) { return static_cast<std::int64_t>(n); }
 
 /// What all threads of one check share.
 struct shared_scan {
-  std::int64_t last{0};           ///< highest sequence that was there when the check began
+  std::int64_t last{0}; ///< highest sequence that was there when the check began
   std::uint64_t head_sequence{0};
   std::optional<chain_hash> genesis; ///< nothing when the row is gone that it derives from
   std::uint64_t total{0};
@@ -136,7 +134,8 @@ private:
       const audit_row row = read_audit_row(rows_);
       const std::uint64_t sequence = row.fields.sequence;
       if (sequence > scan_.head_sequence)
-        found.add({chain_fault::unexpected, sequence, "the chain to end with record " + std::to_string(scan_.head_sequence),
+        found.add({chain_fault::unexpected, sequence,
+                   "the chain to end with record " + std::to_string(scan_.head_sequence),
                    "record " + std::to_string(sequence)});
       if (!row.wrong.empty()) {
         checker.malformed(sequence, "a record of the documented types and sizes", describe_wrong(row), row.hash);
@@ -193,7 +192,8 @@ private:
     if (!lowest) return std::unexpected{lowest.error()};
     scan.last = std::max<std::int64_t>(*highest, 0);
     if (*lowest < 1)
-      scan.findings.add({chain_fault::unexpected, 0, "sequences from 1 on", "a record numbered " + std::to_string(*lowest)});
+      scan.findings.add(
+          {chain_fault::unexpected, 0, "sequences from 1 on", "a record numbered " + std::to_string(*lowest)});
     const auto head = read_chain_row(db_);
     if (!head && head.error().kind != store_error_kind::corrupt) return std::unexpected{head.error()};
     if (!head) {
@@ -268,25 +268,22 @@ void run_checker(shared_scan& scan, const std::string& path, std::chrono::millis
       if (!*more) return;
       if (!after_block()) scan.cancelled = true;
     }
-  } catch (const std::exception& e) {
-    scan.fail({store_error_kind::io, path + ": verify failed: " + e.what()});
-  }
+  } catch (const std::exception& e) { scan.fail({store_error_kind::io, path + ": verify failed: " + e.what()}); }
 }
 
 std::expected<void, store_error> check_request(const std::string& path, const verify_request& request) {
   if (request.threads >= 1 && request.threads <= 64 && request.max_findings >= 1) return {};
-  return std::unexpected{store_error{store_error_kind::invalid,
-                                     path + ": verify with " + std::to_string(request.threads) + " threads and " +
-                                         std::to_string(request.max_findings) +
-                                         " findings, expected 1 to 64 threads and at least 1 finding"}};
+  return std::unexpected{
+      store_error{store_error_kind::invalid, path + ": verify with " + std::to_string(request.threads) +
+                                                 " threads and " + std::to_string(request.max_findings) +
+                                                 " findings, expected 1 to 64 threads and at least 1 finding"}};
 }
 
 } // namespace
 
-std::expected<chain_report, store_error> verify_sqlite_chain(const std::string& path, std::chrono::milliseconds patience,
-                                                             const verify_request& request,
-                                                             const verify_callback& progress,
-                                                             const std::atomic<bool>& stop) {
+std::expected<chain_report, store_error>
+verify_sqlite_chain(const std::string& path, std::chrono::milliseconds patience, const verify_request& request,
+                    const verify_callback& progress, const std::atomic<bool>& stop) {
   if (auto ok = check_request(path, request); !ok) return std::unexpected{ok.error()};
   shared_scan scan{request.max_findings};
   chain_report report;
@@ -303,8 +300,7 @@ std::expected<chain_report, store_error> verify_sqlite_chain(const std::string& 
     } catch (const std::system_error&) {
       // No more threads to be had: those that run, and this one, do the work.
     }
-    run_checker(scan, path, patience,
-                [&] { return !stop && (!progress || progress({scan.checked, scan.total})); });
+    run_checker(scan, path, patience, [&] { return !stop && (!progress || progress({scan.checked, scan.total})); });
   }
   if (stop) return std::unexpected{store_error{store_error_kind::closed, path + ": closed during verify"}};
   if (scan.error) return std::unexpected{*scan.error};

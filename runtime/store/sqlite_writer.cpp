@@ -81,7 +81,8 @@ sqlite_writer::outcome sqlite_writer::prepare_statements() {
       {&insert_block_, "INSERT OR IGNORE INTO audit_block (loop, block) VALUES (?, ?)"},
       // Compare and set: should anything else ever have moved the head, nothing is appended behind its back.
       {&move_head_, "UPDATE chain SET sequence = ?1, hash = ?2 WHERE id = 1 AND sequence = ?3 AND hash = ?4"},
-      {&put_state_, "INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"},
+      {&put_state_,
+       "INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"},
       {&drop_state_, "DELETE FROM state WHERE key = ?"},
       {&insert_revision_, "INSERT INTO revision (loop, revision, generation, contents, name, tested, time) "
                           "VALUES (?, ?, ?, ?, NULL, ?, ?) ON CONFLICT DO NOTHING"},
@@ -234,10 +235,14 @@ sqlite_writer::outcome sqlite_writer::mark_revision(const revision_mark& m) {
   }
   mark_.bind_text(1, m.loop);
   mark_.bind(2, m.revision);
-  if (m.name) mark_.bind_text(3, *m.name);
-  else mark_.bind_null(3);
-  if (m.tested) mark_.bind(4, std::int64_t{*m.tested});
-  else mark_.bind_null(4);
+  if (m.name)
+    mark_.bind_text(3, *m.name);
+  else
+    mark_.bind_null(3);
+  if (m.tested)
+    mark_.bind(4, std::int64_t{*m.tested});
+  else
+    mark_.bind_null(4);
   if (auto ok = mark_.run("marking a revision"); !ok) return ok;
   if (db_.changes() == 1) return {};
   return fail(db_, store_error_kind::invalid,

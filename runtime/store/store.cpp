@@ -15,10 +15,14 @@ std::size_t plain_character(std::string_view s) {
   const unsigned lead = at(0), second = at(1);
   if (lead < 0x80U) return lead < 0x20U || lead == 0x7FU ? 0 : 1;
   std::size_t size = 0;
-  if (lead >= 0xC2U && lead <= 0xDFU) size = 2;
-  else if (lead >= 0xE0U && lead <= 0xEFU) size = 3;
-  else if (lead >= 0xF0U && lead <= 0xF4U) size = 4;
-  else return 0;
+  if (lead >= 0xC2U && lead <= 0xDFU)
+    size = 2;
+  else if (lead >= 0xE0U && lead <= 0xEFU)
+    size = 3;
+  else if (lead >= 0xF0U && lead <= 0xF4U)
+    size = 4;
+  else
+    return 0;
   // Overlong forms, surrogates, and what lies beyond the last code point.
   if ((lead == 0xE0U && second < 0xA0U) || (lead == 0xEDU && second > 0x9FU) || (lead == 0xF0U && second < 0x90U) ||
       (lead == 0xF4U && second > 0x8FU))
@@ -119,10 +123,14 @@ std::optional<chain_hash> parse_chain_hash(std::string_view hex) {
   for (std::size_t i = 0; i < hex.size(); ++i) {
     const char c = hex[i];
     unsigned digit = 0;
-    if (c >= '0' && c <= '9') digit = static_cast<unsigned>(c - '0');
-    else if (c >= 'a' && c <= 'f') digit = static_cast<unsigned>(c - 'a' + 10);
-    else if (c >= 'A' && c <= 'F') digit = static_cast<unsigned>(c - 'A' + 10);
-    else return std::nullopt;
+    if (c >= '0' && c <= '9')
+      digit = static_cast<unsigned>(c - '0');
+    else if (c >= 'a' && c <= 'f')
+      digit = static_cast<unsigned>(c - 'a' + 10);
+    else if (c >= 'A' && c <= 'F')
+      digit = static_cast<unsigned>(c - 'A' + 10);
+    else
+      return std::nullopt;
     std::byte& b = out[i / 2];
     b = (i % 2 == 0) ? static_cast<std::byte>(digit << 4U) : b | static_cast<std::byte>(digit);
   }

@@ -16,9 +16,9 @@
 
 /// What a node must not lose: the audit chain, the state actors restart from, and the revisions of every loop.
 ///
-/// Contents are opaque here. A payload, a state blob and the values of a revision are bytes whose meaning belongs to the
-/// layer above, so that the store never needs to know a policy type and never needs a migration because one changed.
-/// Audit records are only ever appended: nothing in this interface deletes or changes one.
+/// Contents are opaque here. A payload, a state blob and the values of a revision are bytes whose meaning belongs to
+/// the layer above, so that the store never needs to know a policy type and never needs a migration because one
+/// changed. Audit records are only ever appended: nothing in this interface deletes or changes one.
 namespace homeostat {
 
 /// What the caller does next: busy and full: later again, apply nothing meanwhile. io: fail closed, alert. corrupt and
@@ -113,7 +113,8 @@ inline constexpr std::size_t max_read_bytes = std::size_t{64} << 20; ///< payloa
 /// @errors invalid, naming the field, its value or size, and the limit.
 [[nodiscard]] std::expected<void, store_error> check_batch(const store_batch& batch);
 
-/// The end of the chain. An operator who notes sequence and hash elsewhere can later prove that nothing before it changed.
+/// The end of the chain. An operator who notes sequence and hash elsewhere can later prove that nothing before it
+/// changed.
 struct chain_head {
   std::uint64_t sequence{0}; ///< 0 while the chain is empty
   chain_hash hash{};         ///< of that record, or the genesis hash while the chain is empty
@@ -159,8 +160,8 @@ using verify_callback = std::function<bool(const verify_progress&)>;
 struct verify_request {
   std::optional<chain_hash> expected_head{}; ///< the head must have this hash
   std::vector<chain_anchor> anchors{};       ///< each must be in the chain
-  unsigned threads{2};                     ///< 1..64
-  std::size_t max_findings{1000};          ///< findings kept, lowest sequences first; the rest is only counted
+  unsigned threads{2};                       ///< 1..64
+  std::size_t max_findings{1000};            ///< findings kept, lowest sequences first; the rest is only counted
 };
 
 struct chain_report {
@@ -177,8 +178,8 @@ struct latest_revision {};
 struct latest_tested_revision {};
 using revision_key = std::variant<latest_revision, latest_tested_revision, std::uint64_t, std::string>;
 
-/// A durable store. Every member may be called from any thread; calls may block on the disk, so no actor makes them itself.
-/// A read sees every commit that was acknowledged before it began.
+/// A durable store. Every member may be called from any thread; calls may block on the disk, so no actor makes them
+/// itself. A read sees every commit that was acknowledged before it began.
 class store {
 public:
   virtual ~store() = default;

@@ -31,16 +31,19 @@ std::expected<store_lock, store_error> store_lock::acquire(const std::filesystem
   const std::string path = store_path.string();
   const std::string lock_path = path + ".lock";
   const int fd = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-  if (fd < 0) return fail(store_error_kind::io, path, "cannot open the lock file " + lock_path + ": " + strerror(errno));
+  if (fd < 0)
+    return fail(store_error_kind::io, path, "cannot open the lock file " + lock_path + ": " + strerror(errno));
   store_lock lock{fd};
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return fail(store_error_kind::io, path, "cannot lock " + lock_path + ": " + strerror(errno));
+    if (errno != EWOULDBLOCK)
+      return fail(store_error_kind::io, path, "cannot lock " + lock_path + ": " + strerror(errno));
     return fail(store_error_kind::locked, path,
                 "the store is in use by " + holder(fd) + " (lock file " + lock_path + "); only one may write to it");
   }
   const std::string pid = std::to_string(::getpid()) + "\n";
   // A full disk may refuse the name; the lock holds all the same.
-  if (::ftruncate(fd, 0) == 0) [[maybe_unused]] const ssize_t written = ::pwrite(fd, pid.data(), pid.size(), 0);
+  if (::ftruncate(fd, 0) == 0) [[maybe_unused]]
+    const ssize_t written = ::pwrite(fd, pid.data(), pid.size(), 0);
   return lock;
 }
 

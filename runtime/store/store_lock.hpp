@@ -11,7 +11,8 @@ namespace homeostat {
 /// would let two processes lock two different files of the same name).
 class store_lock {
 public:
-  /// Takes the lock at once or not at all. @param store_path  the store; the lock file is that name with ".lock" behind.
+  /// Takes the lock at once or not at all. @param store_path  the store; the lock file is that name with ".lock"
+  /// behind.
   /// @errors  locked, naming the process that has it; io when the lock file cannot be made.
   [[nodiscard]] static std::expected<store_lock, store_error> acquire(const std::filesystem::path& store_path);
 

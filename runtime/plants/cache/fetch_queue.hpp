@@ -13,9 +13,9 @@ namespace homeostat::cache {
 
 /// Bounds and waits of a fetch queue.
 struct fetch_queue_limits {
-  std::size_t waiting_requests{384}; ///< requests waiting in all, queued or in flight; the next one is shed
-  duration linger{8'000};            ///< how long the oldest queued key waits for its batch to fill
-  duration timeout{400'000};         ///< how long a request waits before its client gives up
+  std::size_t waiting_requests{96}; ///< requests waiting in all, queued or in flight; the next one is shed
+  duration linger{8'000};           ///< how long the oldest queued key waits for its batch to fill
+  duration timeout{250'000};        ///< how long a request waits before its client gives up
 };
 
 /// The misses of a cache: requests wait by key (requests for the same key share one fetch), keys leave in batches.

@@ -23,7 +23,7 @@ double objective_of(const named_values& metrics) {
     const auto found = metrics.find(name);
     return found == metrics.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
   };
-  return metric("latency_mean_ms") + 40 * metric("stale_ratio") + 500 * metric("error_rate") +
+  return metric("latency_mean_ms") + 20 * metric("stale_ratio") + 300 * metric("error_rate") +
          0.4 * metric("origin_load");
 }
 

@@ -11,9 +11,9 @@ namespace homeostat::cache {
 
 /// The knobs of the service, as one set.
 struct cache_knobs {
-  double ttl_ms{80};         ///< time to live of a cached value
-  std::size_t workers{4};    ///< fetcher threads, each with an origin session
-  std::size_t batch_size{8}; ///< most keys in one fetch
+  double ttl_ms{80};          ///< time to live of a cached value
+  std::size_t workers{5};     ///< fetcher threads, each with an origin session
+  std::size_t batch_size{12}; ///< most keys in one fetch
 
   friend bool operator==(const cache_knobs&, const cache_knobs&) = default;
 };
@@ -37,10 +37,10 @@ inline constexpr std::array<knob_fact, 3> knob_facts{{
 }};
 
 /// What the demo minimises: milliseconds a user waits on average, plus what else hurts, in such milliseconds: 10 %
-/// stale answers are as bad as 4 ms more, 1 % errors as 5 ms more, each origin session kept busy as 0.4 ms more. Every
+/// stale answers are as bad as 2 ms more, 1 % errors as 3 ms more, each origin session kept busy as 0.4 ms more. Every
 /// metric in it is defined whenever a request was answered.
 inline constexpr std::string_view objective_formula =
-    "latency_mean_ms + 40 * stale_ratio + 500 * error_rate + 0.4 * origin_load";
+    "latency_mean_ms + 20 * stale_ratio + 300 * error_rate + 0.4 * origin_load";
 
 /// @returns the value of objective_formula; NaN when a metric in it is missing.
 [[nodiscard]] double objective_of(const named_values& metrics);

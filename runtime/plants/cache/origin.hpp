@@ -37,13 +37,13 @@ public:
 /// What a slow origin is made of. Times are those of an idle origin with no sessions.
 struct origin_settings {
   std::uint64_t seed{1};
-  duration per_batch{9'000};     ///< fixed cost of one fetch
-  duration per_item{1'250};      ///< cost of each key in it, as long as the batch is small
-  double batch_knee{9};          ///< batch size at which a key costs twice that: big answers are put together slowly
-  double item_capacity{150};     ///< keys in flight at which a fetch takes twice as long; grows with the square
-  double session_overhead{0.01}; ///< part by which each open session slows every fetch
-  double variability{0.3};       ///< 0: equal fetches take equal time; 1: times are spread exponentially; [0, 1]
-  duration change_period{1'500'000}; ///< mean time between two changes of a value; each key has its own, within +-40 %
+  duration per_batch{9'000};       ///< fixed cost of one fetch
+  duration per_item{1'500};        ///< cost of each key in it, as long as the batch is small
+  double batch_knee{12};           ///< batch size at which a key costs twice that: big answers are put together slowly
+  double item_capacity{80};        ///< keys in flight at which a fetch takes twice as long; grows with the square
+  double session_overhead{0.01};   ///< part by which each open session slows every fetch
+  double variability{0.3};         ///< 0: equal fetches take equal time; 1: times are spread exponentially; [0, 1]
+  duration change_period{600'000}; ///< mean time between two changes of a value; each key has its own, within +-40 %
 };
 
 /// @returns how long one fetch takes on average.

@@ -31,13 +31,13 @@ struct regime_shape {
 /// Everything the request sequence depends on. Same settings, same sequence.
 struct traffic_settings {
   std::uint64_t seed{1};
-  std::uint32_t keys{1000};   ///< distinct keys, 1..1,000,000
+  std::uint32_t keys{600};    ///< distinct keys, 1..1,000,000
   duration cycle{24'000'000}; ///< length of quiet + peak + flash together, > 0
   double ramp_share{
       0.06}; ///< part of the cycle over which quiet grows into peak and flash decays into quiet; [0, share)
   double burstiness{1.0}; ///< 1: gaps as of independent clients (exponential); 0: evenly spaced; in between: a blend
-  std::array<regime_shape, 3> shapes{{{850, 0.75, 1.0, 0.40}, {1350, 0.90, 1.0, 0.36}, {1900, 1.15, 1.25, 0.24}}};
-  std::optional<regime> pinned; ///< set: stay in this regime for ever, to measure it alone
+  std::array<regime_shape, 3> shapes{{{850, 0.75, 1.0, 0.40}, {1350, 0.90, 1.0, 0.36}, {1800, 1.12, 1.1, 0.24}}};
+  std::optional<regime> pinned{}; ///< set: stay in this regime for ever, to measure it alone
 };
 
 /// What holds at one moment of the traffic.

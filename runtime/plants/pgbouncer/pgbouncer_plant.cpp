@@ -45,7 +45,7 @@ std::expected<std::uint64_t, plant_error> wanted_size(const named_values& wanted
   return static_cast<std::uint64_t>(value);
 }
 
-/// How much of a call's patience is kept back to undo a shrink that does not come to an end.
+/// When to give up waiting, so that enough of a call's patience is left to undo things and to say why.
 time_point before(time_point deadline) {
   const auto left = deadline - steady::now();
   return deadline - std::min<steady::duration>(left / 3, 1s);
@@ -172,7 +172,7 @@ std::expected<void, plant_error> pgbouncer_plant::shrink_to(std::uint64_t size, 
   const auto limit = std::min(steady::now() + settings_.shrink_limit, before(deadline));
   if (settings_.shrink == shrink_method::pause) {
     if (auto paused = pause_and_resume(limit, deadline); !paused) return paused;
-    return await_size(size, deadline, deadline);
+    return await_size(size, before(deadline), deadline);
   }
   const auto config = acting_.run("SHOW CONFIG", deadline);
   if (!config) return std::unexpected(config.error());

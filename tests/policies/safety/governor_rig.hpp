@@ -3,10 +3,22 @@
 #include "policies/safety/governor.hpp"
 
 #include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
 namespace homeostat {
+
+// What a failing test prints.
+inline void PrintTo(const knob_values& values, std::ostream* out) {
+  *out << "{";
+  for (double value : values) *out << " " << value;
+  *out << " }";
+}
+inline void PrintTo(violation_code code, std::ostream* out) { *out << name_of(code); }
+inline void PrintTo(change_class c, std::ostream* out) { *out << name_of(c); }
+inline void PrintTo(preset p, std::ostream* out) { *out << "preset " << static_cast<int>(p); }
+inline void PrintTo(instant at, std::ostream* out) { *out << at.time_since_epoch().count() << " us"; }
 
 /// A continuous knob from 0 to 1, linear, at 0.5: fractions of its range are its values.
 [[nodiscard]] knob_spec unit_knob(std::string name = "x");

@@ -1,4 +1,5 @@
 #include "tests/runtime/config/bad_config.hpp"
+#include "tests/runtime/config/row_name.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +8,6 @@ class BadKnob : public testing::TestWithParam<bad_row> {};
 TEST_P(BadKnob, IsRefusedWithEveryProblem) { expect_problems(GetParam()); }
 
 namespace {
-
-const auto name_of = [](const testing::TestParamInfo<bad_row>& info) { return info.param.name; };
 
 const bad_row knob_rows[] = {
     {"WordForANumber",
@@ -182,6 +181,6 @@ const bad_row knob_rows[] = {
       "range, and max_baseline_distance is 0.01; set max_baseline_distance to at least 0.011"}},
 };
 
-INSTANTIATE_TEST_SUITE_P(Knob, BadKnob, testing::ValuesIn(knob_rows), name_of);
+INSTANTIATE_TEST_SUITE_P(Knob, BadKnob, testing::ValuesIn(knob_rows), row_name);
 
 } // namespace

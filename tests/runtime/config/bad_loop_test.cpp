@@ -1,4 +1,5 @@
 #include "tests/runtime/config/bad_config.hpp"
+#include "tests/runtime/config/row_name.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +8,6 @@ class BadLoop : public testing::TestWithParam<bad_row> {};
 TEST_P(BadLoop, IsRefusedWithEveryProblem) { expect_problems(GetParam()); }
 
 namespace {
-
-const auto name_of = [](const testing::TestParamInfo<bad_row>& info) { return info.param.name; };
 
 const bad_row policy_rows[] = {
     {"CalmLimitOfZero",
@@ -92,7 +91,7 @@ const bad_row policy_rows[] = {
       "17: Policy careful: spec.regression.noise_memory: is 1, expected 0 to below 1"}},
 };
 
-INSTANTIATE_TEST_SUITE_P(Policy, BadLoop, testing::ValuesIn(policy_rows), name_of);
+INSTANTIATE_TEST_SUITE_P(Policy, BadLoop, testing::ValuesIn(policy_rows), row_name);
 
 const bad_row loop_rows[] = {
     {"FormulaThatDoesNotParse",
@@ -221,6 +220,6 @@ spec:
       "one loop for each knob"}},
 };
 
-INSTANTIATE_TEST_SUITE_P(Loop, BadLoop, testing::ValuesIn(loop_rows), name_of);
+INSTANTIATE_TEST_SUITE_P(Loop, BadLoop, testing::ValuesIn(loop_rows), row_name);
 
 } // namespace

@@ -1,4 +1,5 @@
 #include "tests/runtime/config/bad_config.hpp"
+#include "tests/runtime/config/row_name.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +8,6 @@ class BadNodeOrSource : public testing::TestWithParam<bad_row> {};
 TEST_P(BadNodeOrSource, IsRefusedWithEveryProblem) { expect_problems(GetParam()); }
 
 namespace {
-
-const auto name_of = [](const testing::TestParamInfo<bad_row>& info) { return info.param.name; };
 
 const bad_row node_rows[] = {
     {"ListenOffLoopback",
@@ -66,7 +65,7 @@ const bad_row node_rows[] = {
      {"8: Node demo: spec.supervision.jitter: is 1.5, expected 0 to 1"}},
 };
 
-INSTANTIATE_TEST_SUITE_P(Node, BadNodeOrSource, testing::ValuesIn(node_rows), name_of);
+INSTANTIATE_TEST_SUITE_P(Node, BadNodeOrSource, testing::ValuesIn(node_rows), row_name);
 
 const bad_row source_rows[] = {
     {"NoPlant",
@@ -147,6 +146,6 @@ const bad_row source_rows[] = {
      {"27: Source db: spec.cache_demo.cycle: is '10ms', expected a duration of 1s or more"}},
 };
 
-INSTANTIATE_TEST_SUITE_P(Source, BadNodeOrSource, testing::ValuesIn(source_rows), name_of);
+INSTANTIATE_TEST_SUITE_P(Source, BadNodeOrSource, testing::ValuesIn(source_rows), row_name);
 
 } // namespace

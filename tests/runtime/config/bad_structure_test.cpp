@@ -1,4 +1,5 @@
 #include "tests/runtime/config/bad_config.hpp"
+#include "tests/runtime/config/row_name.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +8,6 @@ class BadStructure : public testing::TestWithParam<bad_row> {};
 TEST_P(BadStructure, IsRefusedWithEveryProblem) { expect_problems(GetParam()); }
 
 namespace {
-
-const auto name_of = [](const testing::TestParamInfo<bad_row>& info) { return info.param.name; };
 
 const bad_row structure_rows[] = {
     {"UnknownKeyWithSuggestion",
@@ -152,6 +151,6 @@ spec: {policy: careful})",
     {"TabAsIndentation", "  pool: web", "	pool: web", {"34: is not YAML: illegal map value"}},
 };
 
-INSTANTIATE_TEST_SUITE_P(Structure, BadStructure, testing::ValuesIn(structure_rows), name_of);
+INSTANTIATE_TEST_SUITE_P(Structure, BadStructure, testing::ValuesIn(structure_rows), row_name);
 
 } // namespace

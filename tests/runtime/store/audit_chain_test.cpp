@@ -24,8 +24,8 @@ TEST(audit_chain, HashesAreThoseOfTheDocumentedFormat) {
   chain_hasher hasher;
   const chain_hash genesis = hasher.genesis(counting_id(), instant{duration{1'700'000'000'000'000}});
   EXPECT_EQ(to_hex(genesis), "f15a9a02ad77712312b4f2375ed49d98f91c70ab0f999c9097298fcb6c092cce");
-  EXPECT_EQ(to_hex(hasher.record(
-                genesis, {1, instant{duration{1'700'000'000'000'001}}, "checkout", "applied", 7, "payload"})),
+  EXPECT_EQ(to_hex(hasher.record(genesis,
+                                 {1, instant{duration{1'700'000'000'000'001}}, "checkout", "applied", 7, "payload"})),
             "9255c97ab545e0c1ed40b7a1952bcc224552ff456203cc86f15fed97c0aef9a0");
   EXPECT_EQ(to_hex(hasher.record(filled(255), {UINT64_MAX, instant{duration{-1}}, "", "k", 1ULL << 63U, ""})),
             "d37e92909540e02df3b51c6841d2fdd91f52dd91e753be7e0c5575d05d6499db");
@@ -61,7 +61,8 @@ TEST(audit_chain, HexComesBackAndAnythingElseIsRefused) {
   std::string text = to_hex(h);
   std::ranges::transform(text, text.begin(), [](char c) { return c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c; });
   EXPECT_EQ(parse_chain_hash(text), h);
-  for (const std::string& wrong : {std::string{}, text.substr(1), text + "0", "g" + text.substr(1), " " + text.substr(1)})
+  for (const std::string& wrong :
+       {std::string{}, text.substr(1), text + "0", "g" + text.substr(1), " " + text.substr(1)})
     EXPECT_EQ(parse_chain_hash(wrong), std::nullopt) << wrong;
 }
 
@@ -79,7 +80,8 @@ TEST(finding_list, KeepsTheLowestSequencesAndCountsTheRest) {
   EXPECT_EQ(kept, (std::vector<std::uint64_t>{1, 2, 3}));
 }
 
-// ---- limits of a batch -----------------------------------------------------------------------------------------------
+// ---- limits of a batch
+// -----------------------------------------------------------------------------------------------
 
 struct batch_row {
   const char* name;
@@ -123,45 +125,45 @@ std::string text(std::size_t n) { return std::string(n, 'x'); }
 
 INSTANTIATE_TEST_SUITE_P(
     store, batch_limits,
-    testing::Values(
-        batch_row{"NothingIsFine", {}, true}, batch_row{"LoopMayBeEmpty", with_record("", "k"), true},
-        batch_row{"LongestLoop", with_record(text(max_loop_bytes), "k"), true},
-        batch_row{"LoopTooLong", with_record(text(max_loop_bytes + 1), "k"), false},
-        batch_row{"KindMustBeThere", with_record("l", ""), false},
-        batch_row{"LongestKind", with_record("l", text(max_kind_bytes)), true},
-        batch_row{"KindTooLong", with_record("l", text(max_kind_bytes + 1)), false},
-        batch_row{"LargestPayload", with_record("l", "k", max_payload_bytes), true},
-        batch_row{"PayloadTooLarge", with_record("l", "k", max_payload_bytes + 1), false},
-        batch_row{"NonAsciiText", with_record("käse \xf0\x9f\x9c\x81 \xe2\x82\xac", "k"), true},
-        batch_row{"NulInText", with_record(std::string{"a\0b", 3}, "k"), false},
-        batch_row{"NewlineInText", with_record("a\nb", "k"), false},
-        batch_row{"DeleteInText", with_record("a\x7f", "k"), false},
-        batch_row{"StrayContinuation", with_record("a\x80", "k"), false},
-        batch_row{"TruncatedCharacter", with_record("a\xe2\x82", "k"), false},
-        batch_row{"OverlongSlash", with_record("\xc0\xaf", "k"), false},
-        batch_row{"OverlongThreeBytes", with_record("\xe0\x9f\xbf", "k"), false},
-        batch_row{"OverlongFourBytes", with_record("\xf0\x8f\xbf\xbf", "k"), false},
-        batch_row{"Surrogate", with_record("\xed\xa0\x80", "k"), false},
-        batch_row{"LastCodePoint", with_record("\xf4\x8f\xbf\xbf", "k"), true},
-        batch_row{"BeyondTheLastCodePoint", with_record("\xf4\x90\x80\x80", "k"), false},
-        batch_row{"KeyMustBeThere", with_state("", 1), false},
-        batch_row{"LongestKey", with_state(text(max_key_bytes), 1), true},
-        batch_row{"KeyTooLong", with_state(text(max_key_bytes + 1), 1), false},
-        batch_row{"LargestValue", with_state("k", max_value_bytes), true},
-        batch_row{"ValueTooLarge", with_state("k", max_value_bytes + 1), false},
-        batch_row{"RevisionNeedsALoop", with_revision("", 1, {}, 0), false},
-        batch_row{"RevisionZero", with_revision("l", 0, {}, 0), false},
-        batch_row{"FirstRevision", with_revision("l", 1, {}, 0), true},
-        batch_row{"LastRevision", with_revision("l", INT64_MAX, {}, 0), true},
-        batch_row{"RevisionTooHigh", with_revision("l", 1ULL << 63U, {}, 0), false},
-        batch_row{"EmptyName", with_revision("l", 1, "", 0), false},
-        batch_row{"LongestName", with_revision("l", 1, text(max_key_bytes), 0), true},
-        batch_row{"NameTooLong", with_revision("l", 1, text(max_key_bytes + 1), 0), false},
-        batch_row{"LargestRevision", with_revision("l", 1, {}, max_value_bytes), true},
-        batch_row{"RevisionTooLarge", with_revision("l", 1, {}, max_value_bytes + 1), false},
-        batch_row{"MarkNeedsALoop", with_mark("", 1, {}), false}, batch_row{"MarkZero", with_mark("l", 0, {}), false},
-        batch_row{"MarkWithAnEmptyName", with_mark("l", 1, ""), false},
-        batch_row{"MarkWithoutAName", with_mark("l", 1, {}), true}),
+    testing::Values(batch_row{"NothingIsFine", {}, true}, batch_row{"LoopMayBeEmpty", with_record("", "k"), true},
+                    batch_row{"LongestLoop", with_record(text(max_loop_bytes), "k"), true},
+                    batch_row{"LoopTooLong", with_record(text(max_loop_bytes + 1), "k"), false},
+                    batch_row{"KindMustBeThere", with_record("l", ""), false},
+                    batch_row{"LongestKind", with_record("l", text(max_kind_bytes)), true},
+                    batch_row{"KindTooLong", with_record("l", text(max_kind_bytes + 1)), false},
+                    batch_row{"LargestPayload", with_record("l", "k", max_payload_bytes), true},
+                    batch_row{"PayloadTooLarge", with_record("l", "k", max_payload_bytes + 1), false},
+                    batch_row{"NonAsciiText", with_record("käse \xf0\x9f\x9c\x81 \xe2\x82\xac", "k"), true},
+                    batch_row{"NulInText", with_record(std::string{"a\0b", 3}, "k"), false},
+                    batch_row{"NewlineInText", with_record("a\nb", "k"), false},
+                    batch_row{"DeleteInText", with_record("a\x7f", "k"), false},
+                    batch_row{"StrayContinuation", with_record("a\x80", "k"), false},
+                    batch_row{"TruncatedCharacter", with_record("a\xe2\x82", "k"), false},
+                    batch_row{"OverlongSlash", with_record("\xc0\xaf", "k"), false},
+                    batch_row{"OverlongThreeBytes", with_record("\xe0\x9f\xbf", "k"), false},
+                    batch_row{"OverlongFourBytes", with_record("\xf0\x8f\xbf\xbf", "k"), false},
+                    batch_row{"Surrogate", with_record("\xed\xa0\x80", "k"), false},
+                    batch_row{"LastCodePoint", with_record("\xf4\x8f\xbf\xbf", "k"), true},
+                    batch_row{"BeyondTheLastCodePoint", with_record("\xf4\x90\x80\x80", "k"), false},
+                    batch_row{"KeyMustBeThere", with_state("", 1), false},
+                    batch_row{"LongestKey", with_state(text(max_key_bytes), 1), true},
+                    batch_row{"KeyTooLong", with_state(text(max_key_bytes + 1), 1), false},
+                    batch_row{"LargestValue", with_state("k", max_value_bytes), true},
+                    batch_row{"ValueTooLarge", with_state("k", max_value_bytes + 1), false},
+                    batch_row{"RevisionNeedsALoop", with_revision("", 1, {}, 0), false},
+                    batch_row{"RevisionZero", with_revision("l", 0, {}, 0), false},
+                    batch_row{"FirstRevision", with_revision("l", 1, {}, 0), true},
+                    batch_row{"LastRevision", with_revision("l", INT64_MAX, {}, 0), true},
+                    batch_row{"RevisionTooHigh", with_revision("l", 1ULL << 63U, {}, 0), false},
+                    batch_row{"EmptyName", with_revision("l", 1, "", 0), false},
+                    batch_row{"LongestName", with_revision("l", 1, text(max_key_bytes), 0), true},
+                    batch_row{"NameTooLong", with_revision("l", 1, text(max_key_bytes + 1), 0), false},
+                    batch_row{"LargestRevision", with_revision("l", 1, {}, max_value_bytes), true},
+                    batch_row{"RevisionTooLarge", with_revision("l", 1, {}, max_value_bytes + 1), false},
+                    batch_row{"MarkNeedsALoop", with_mark("", 1, {}), false},
+                    batch_row{"MarkZero", with_mark("l", 0, {}), false},
+                    batch_row{"MarkWithAnEmptyName", with_mark("l", 1, ""), false},
+                    batch_row{"MarkWithoutAName", with_mark("l", 1, {}), true}),
     [](const auto& row) { return std::string{row.param.name}; });
 
 } // namespace

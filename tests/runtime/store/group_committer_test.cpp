@@ -1,6 +1,7 @@
 #include "runtime/store/group_committer.hpp"
 
 #include "runtime/store/sqlite_store.hpp"
+#include "tests/runtime/store/scripted_store.hpp"
 #include "tests/runtime/store/store_contract.hpp"
 #include "tests/runtime/store/temporary_folder.hpp"
 
@@ -14,147 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-
-/// A store in memory whose commits wait for permission and fail on command.
-class scripted_store final : public store {
-public:
-  using script = std::function<std::expected<void, store_error>(std::span<const store_batch>)>;
-
-  /// Every commit from now on waits until it is let through.
-  void hold() {
-    const std::scoped_lock lock{mutex_};
-    held_ = true;
-  }
-
-  void let_through(std::size_t commits = 1) {
-    const std::scoped_lock lock{mutex_};
-    permits_ += commits;
-    changed_.notify_all();
-  }
-
-  void let_all_through() {
-    const std::scoped_lock lock{mutex_};
-    held_ = false;
-    changed_.notify_all();
-  }
-
-  /// Waits until so many commits have been begun.
-  void await_begun(std::size_t commits) {
-    std::unique_lock lock{mutex_};
-    changed_.wait(lock, [&] { return begun_ >= commits; });
-  }
-
-  /// What the coming commits answer instead of succeeding.
-  void follow(script s) {
-    const std::scoped_lock lock{mutex_};
-    script_ = std::move(s);
-  }
-
-  std::vector<std::size_t> group_sizes() const {
-    const std::scoped_lock lock{mutex_};
-    return group_sizes_;
-  }
-
-  std::vector<audit_entry> log() const {
-    const std::scoped_lock lock{mutex_};
-    return log_;
-  }
-
-  std::expected<std::uint64_t, store_error> commit(std::span<const store_batch> batches) override {
-    std::unique_lock lock{mutex_};
-    ++begun_;
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return !held_ || permits_ > 0; });
-    if (held_) --permits_;
-    group_sizes_.push_back(batches.size());
-    if (script_)
-      if (auto ok = script_(batches); !ok) return std::unexpected{ok.error()};
-    for (const store_batch& b : batches) log_.insert(log_.end(), b.records.begin(), b.records.end());
-    return log_.size();
-  }
-
-  std::expected<std::optional<std::string>, store_error> load_state(std::string_view) override { return unused(); }
-  std::expected<std::vector<std::string>, store_error> list_state(std::string_view, std::string_view,
-                                                                  std::size_t) override {
-    return unused();
-  }
-  std::expected<std::vector<stored_record>, store_error> tail(std::size_t, std::optional<std::string_view>) override {
-    return unused();
-  }
-  std::expected<std::vector<stored_record>, store_error> range(std::uint64_t, std::size_t,
-                                                               std::optional<std::string_view>) override {
-    return unused();
-  }
-  std::expected<chain_head, store_error> head() override { return unused(); }
-  std::expected<std::optional<stored_revision>, store_error> find_revision(std::string_view,
-                                                                           const revision_key&) override {
-    return unused();
-  }
-  std::expected<std::vector<stored_revision>, store_error> list_revisions(std::string_view, std::uint64_t,
-                                                                          std::size_t) override {
-    return unused();
-  }
-  std::expected<chain_report, store_error> verify(const verify_request&, const verify_callback&) override {
-    return unused();
-  }
-  void close() override {}
-
-private:
-  static std::unexpected<store_error> unused() {
-    return std::unexpected{store_error{store_error_kind::closed, "the double only commits"}};
-  }
-
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  bool held_{false};
-  std::size_t permits_{0};
-  std::size_t begun_{0};
-  script script_;
-  std::vector<std::size_t> group_sizes_;
-  std::vector<audit_entry> log_;
-};
-
-/// Outcomes by submission, in the order in which they came.
-class answers {
-public:
-  commit_callback expect(int who) {
-    return [this, who](const commit_outcome& o) {
-      const std::scoped_lock lock{mutex_};
-      came_.emplace_back(who, o);
-      changed_.notify_all();
-    };
-  }
-
-  void await(std::size_t count) {
-    std::unique_lock lock{mutex_};
-    changed_.wait(lock, [&] { return came_.size() >= count; });
-  }
-
-  std::vector<int> order() const {
-    const std::scoped_lock lock{mutex_};
-    std::vector<int> out;
-    for (const auto& [who, outcome] : came_) out.push_back(who);
-    return out;
-  }
-
-  /// @returns sequence numbers, or minus the error kind.
-  std::vector<long> results() const {
-    const std::scoped_lock lock{mutex_};
-    std::vector<long> out;
-    for (const auto& [who, o] : came_) out.push_back(o ? static_cast<long>(*o) : -static_cast<long>(o.error().kind));
-    return out;
-  }
-
-  commit_outcome of(std::size_t index) const {
-    const std::scoped_lock lock{mutex_};
-    return came_.at(index).second;
-  }
-
-private:
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::pair<int, commit_outcome>> came_;
-};
 
 constexpr long as_result(store_error_kind kind) { return -static_cast<long>(kind); }
 
@@ -206,7 +66,8 @@ TEST(group_committer, ManySubmittersGetEveryAnswerOnceAndInTheirOwnOrder) {
     for (int t = 0; t < submitters; ++t)
       threads.emplace_back([&, t] {
         for (int i = 0; i < each; ++i)
-          EXPECT_TRUE(c.submit(one(static_cast<std::uint64_t>(i), std::to_string(t)), a[static_cast<std::size_t>(t)].expect(i)));
+          EXPECT_TRUE(c.submit(one(static_cast<std::uint64_t>(i), std::to_string(t)),
+                               a[static_cast<std::size_t>(t)].expect(i)));
       });
     threads.clear();
     EXPECT_TRUE(c.stop(1min));
@@ -223,14 +84,16 @@ TEST(group_committer, ManySubmittersGetEveryAnswerOnceAndInTheirOwnOrder) {
     for (int i = 0; i < each; ++i) {
       const auto at = static_cast<std::size_t>(i);
       EXPECT_EQ(order[at], i);
-      const audit_entry& stored = log.at(static_cast<std::size_t>(results[at]) - 1); // the sequence points at our record
+      const audit_entry& stored =
+          log.at(static_cast<std::size_t>(results[at]) - 1); // the sequence points at our record
       EXPECT_EQ(stored.loop, std::to_string(t));
       EXPECT_EQ(stored.generation, entry(static_cast<std::uint64_t>(i)).generation);
     }
   }
 }
 
-// ---- gathering -------------------------------------------------------------------------------------------------------
+// ---- gathering
+// -------------------------------------------------------------------------------------------------------
 
 TEST(group_committer, AGroupWaitsForAsManyAsCameLastTime) {
   scripted_store s;
@@ -308,7 +171,8 @@ TEST(group_committer, AGroupIsNoLargerThanItsLimits) {
   EXPECT_EQ(s.group_sizes(), (std::vector<std::size_t>{1, 4, 4, 1, 1}));
 }
 
-// ---- bounds ----------------------------------------------------------------------------------------------------------
+// ---- bounds
+// ----------------------------------------------------------------------------------------------------------
 
 TEST(group_committer, AFullQueueRefusesAtOnceAndHasRoomAgainAfterwards) {
   scripted_store s;
@@ -372,7 +236,8 @@ TEST(group_committer, ASubmitterMayComeAgainFromItsOwnCallback) {
   EXPECT_EQ(s.log().size(), 100U);
 }
 
-// ---- failures --------------------------------------------------------------------------------------------------------
+// ---- failures
+// --------------------------------------------------------------------------------------------------------
 
 TEST(group_committer, EveryErrorReachesEveryoneInTheGroupAndTheNextGroupTriesAgain) {
   for (const store_error_kind kind : {store_error_kind::busy, store_error_kind::full, store_error_kind::io,
@@ -450,7 +315,8 @@ TEST(group_committer, AThrowingCallbackCostsNobodyElseTheAnswer) {
   EXPECT_EQ(c.stats().callback_exceptions, 1U);
 }
 
-// ---- stopping --------------------------------------------------------------------------------------------------------
+// ---- stopping
+// --------------------------------------------------------------------------------------------------------
 
 TEST(group_committer, StopCommitsWhatIsPending) {
   scripted_store s;
@@ -529,7 +395,8 @@ TEST(group_committer, SubmittersThatRaceWithTheStopAreAnsweredOrRefused) {
   }
 }
 
-// ---- with the embedded store -----------------------------------------------------------------------------------------
+// ---- with the embedded store
+// -----------------------------------------------------------------------------------------
 
 TEST(group_committer, WithTheEmbeddedStoreEveryAcknowledgedRecordIsWhereItWasPromised) {
   constexpr int submitters = 16, each = 50;

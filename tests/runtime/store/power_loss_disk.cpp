@@ -100,7 +100,8 @@ int sync(sqlite3_file* f, int flags) {
 const sqlite3_io_methods methods = {
     .iVersion = 2, // no memory-mapped reads: everything passes through here
     .xClose = [](sqlite3_file* f) { return real(f)->pMethods->xClose(real(f)); },
-    .xRead = [](sqlite3_file* f, void* d, int n, sqlite3_int64 o) { return real(f)->pMethods->xRead(real(f), d, n, o); },
+    .xRead = [](sqlite3_file* f, void* d, int n,
+                sqlite3_int64 o) { return real(f)->pMethods->xRead(real(f), d, n, o); },
     .xWrite = write,
     .xTruncate = truncate,
     .xSync = sync,
@@ -116,12 +117,10 @@ const sqlite3_io_methods methods = {
         },
     .xSectorSize = [](sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); },
     .xDeviceCharacteristics = [](sqlite3_file* f) { return real(f)->pMethods->xDeviceCharacteristics(real(f)); },
-    .xShmMap = [](sqlite3_file* f, int page, int size, int extend, void volatile** out) {
-      return real(f)->pMethods->xShmMap(real(f), page, size, extend, out);
-    },
-    .xShmLock = [](sqlite3_file* f, int offset, int n, int flags) {
-      return real(f)->pMethods->xShmLock(real(f), offset, n, flags);
-    },
+    .xShmMap = [](sqlite3_file* f, int page, int size, int extend,
+                  void volatile** out) { return real(f)->pMethods->xShmMap(real(f), page, size, extend, out); },
+    .xShmLock = [](sqlite3_file* f, int offset, int n,
+                   int flags) { return real(f)->pMethods->xShmLock(real(f), offset, n, flags); },
     .xShmBarrier = [](sqlite3_file* f) { real(f)->pMethods->xShmBarrier(real(f)); },
     .xShmUnmap = [](sqlite3_file* f, int remove) { return real(f)->pMethods->xShmUnmap(real(f), remove); },
     .xFetch = nullptr,
@@ -198,7 +197,8 @@ power_loss_disk::image power_loss_disk::lose_power() const {
 
 void power_loss_disk::image::write_to(const std::filesystem::path& folder) const {
   for (const auto& [name, contents] : files)
-    std::ofstream{folder / name, std::ios::binary}.write(contents.data(), static_cast<std::streamsize>(contents.size()));
+    std::ofstream{folder / name, std::ios::binary}.write(contents.data(),
+                                                         static_cast<std::streamsize>(contents.size()));
 }
 
 } // namespace homeostat

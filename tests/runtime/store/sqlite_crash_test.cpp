@@ -1,5 +1,5 @@
-// Ends a writer at arbitrary points, by kill -9 and by a simulated loss of power, and holds what is left against what had
-// been acknowledged.
+// Ends a writer at arbitrary points, by kill -9 and by a simulated loss of power, and holds what is left against what
+// had been acknowledged.
 #include "runtime/store/sqlite_store.hpp"
 #include "tests/runtime/store/power_loss_disk.hpp"
 #include "tests/runtime/store/store_contract.hpp"
@@ -35,13 +35,17 @@ store_batch numbered_batch(std::uint64_t n, std::size_t padding = 0) {
 std::uint64_t check_store(store& s, std::uint64_t acknowledged) {
   const chain_report report = got(s.verify({}, {}));
   EXPECT_TRUE(report.intact());
-  for (const chain_finding& f : report.findings) ADD_FAILURE() << to_string(f.fault) << "@" << f.sequence << " " << f.found;
+  for (const chain_finding& f : report.findings)
+    ADD_FAILURE() << to_string(f.fault) << "@" << f.sequence << " " << f.found;
   std::uint64_t batch = 0, part = 0;
   for (std::uint64_t from = 1;;) {
     const auto found = got(s.range(from, max_read_count, {}));
     if (found.empty()) break;
     for (const stored_record& r : found) {
-      if (batch == 0 || part == parts_of(batch)) { ++batch; part = 0; }
+      if (batch == 0 || part == parts_of(batch)) {
+        ++batch;
+        part = 0;
+      }
       ++part;
       EXPECT_TRUE(r.payload.starts_with(std::to_string(batch) + " " + std::to_string(part))) << r.payload;
     }

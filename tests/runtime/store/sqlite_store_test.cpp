@@ -33,7 +33,8 @@ private:
 };
 
 INSTANTIATE_TEST_SUITE_P(sqlite, store_contract,
-                         testing::Values(store_implementation{"embedded", [] { return std::make_unique<sqlite_place>(); }}),
+                         testing::Values(store_implementation{"embedded",
+                                                              [] { return std::make_unique<sqlite_place>(); }}),
                          [](const auto& implementation) { return implementation.param.name; });
 
 /// @returns the error; fails the test when there is none.
@@ -144,14 +145,12 @@ TEST_F(opening, AFileThatIsNoDatabaseIsRefusedAndLeftAsItIs) {
 }
 
 TEST_F(opening, ForeignObjectsInTheSchemaAreRefused) {
-  for (const auto& [added, removed] : {std::pair{"CREATE TRIGGER t AFTER INSERT ON audit BEGIN DELETE FROM audit; END",
-                                                 "DROP TRIGGER t"},
-                                       std::pair{"CREATE VIEW zzz AS SELECT 1", "DROP VIEW zzz"},
-                                       std::pair{"CREATE TABLE bbb (a)", "DROP TABLE bbb"},
-                                       std::pair{"ALTER TABLE audit ADD COLUMN note TEXT",
-                                                 "ALTER TABLE audit DROP COLUMN note"},
-                                       std::pair{"DROP INDEX revision_tested",
-                                                 "CREATE INDEX revision_tested ON revision (loop, revision) WHERE tested"}}) {
+  for (const auto& [added, removed] :
+       {std::pair{"CREATE TRIGGER t AFTER INSERT ON audit BEGIN DELETE FROM audit; END", "DROP TRIGGER t"},
+        std::pair{"CREATE VIEW zzz AS SELECT 1", "DROP VIEW zzz"}, std::pair{"CREATE TABLE bbb (a)", "DROP TABLE bbb"},
+        std::pair{"ALTER TABLE audit ADD COLUMN note TEXT", "ALTER TABLE audit DROP COLUMN note"},
+        std::pair{"DROP INDEX revision_tested",
+                  "CREATE INDEX revision_tested ON revision (loop, revision) WHERE tested"}}) {
     SCOPED_TRACE(added);
     make();
     raw_database{path()}.execute(added);
@@ -183,7 +182,7 @@ TEST_F(opening, AMissingFolderIsNamed) {
 
 TEST_F(opening, OthersCannotReadANewStore) {
   make();
-  struct stat s {};
+  struct stat s{};
   ASSERT_EQ(::stat(path().c_str(), &s), 0);
   EXPECT_EQ(s.st_mode & 0007U, 0U);
 }
@@ -209,7 +208,8 @@ TEST_F(opening, AReaderDoesNotHoldTheStoreAgainstTheNextWriter) {
   EXPECT_EQ(got(reader->head()).sequence, 2U);
 }
 
-// ---- when the ground gives way ---------------------------------------------------------------------------------------
+// ---- when the ground gives way
+// ---------------------------------------------------------------------------------------
 
 TEST_F(opening, AForeignLockIsBusyAndPasses) {
   const auto s = got(open_sqlite_store({.path = path(), .patience = std::chrono::milliseconds{1}}, instant{}));

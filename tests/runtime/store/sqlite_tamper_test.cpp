@@ -75,35 +75,42 @@ INSTANTIATE_TEST_SUITE_P(
         // one column of one record
         tamper_row{"Time", "UPDATE audit SET time = time + 1 WHERE sequence = 5", {{fault::altered, 5}}},
         tamper_row{"Loop", "UPDATE audit SET loop = 'checkout' WHERE sequence = 5", {{fault::altered, 5}}},
-        tamper_row{"LoopToAnUnknownOne", "UPDATE audit SET loop = 'searcH' WHERE sequence = 5",
+        tamper_row{"LoopToAnUnknownOne",
+                   "UPDATE audit SET loop = 'searcH' WHERE sequence = 5",
                    {{fault::unlisted, 1}, {fault::altered, 5}}},
         tamper_row{"Kind", "UPDATE audit SET kind = 'applieD' WHERE sequence = 5", {{fault::altered, 5}}},
-        tamper_row{"Generation", "UPDATE audit SET generation = generation | (1 << 62) WHERE sequence = 5",
+        tamper_row{"Generation",
+                   "UPDATE audit SET generation = generation | (1 << 62) WHERE sequence = 5",
                    {{fault::altered, 5}}},
-        tamper_row{"Payload", "UPDATE audit SET payload = CAST('payload 6' AS BLOB) WHERE sequence = 5",
+        tamper_row{"Payload",
+                   "UPDATE audit SET payload = CAST('payload 6' AS BLOB) WHERE sequence = 5",
                    {{fault::altered, 5}}},
-        tamper_row{"PayloadShorter", "UPDATE audit SET payload = substr(payload, 1, 8) WHERE sequence = 5",
+        tamper_row{"PayloadShorter",
+                   "UPDATE audit SET payload = substr(payload, 1, 8) WHERE sequence = 5",
                    {{fault::altered, 5}}},
-        tamper_row{"PreviousHash", "UPDATE audit SET previous_hash = zeroblob(32) WHERE sequence = 5",
+        tamper_row{"PreviousHash",
+                   "UPDATE audit SET previous_hash = zeroblob(32) WHERE sequence = 5",
                    {{fault::altered, 5}, {fault::unlinked, 5}}},
-        tamper_row{"Hash", "UPDATE audit SET hash = zeroblob(32) WHERE sequence = 5",
+        tamper_row{"Hash",
+                   "UPDATE audit SET hash = zeroblob(32) WHERE sequence = 5",
                    {{fault::altered, 5}, {fault::unlinked, 6}}},
-        tamper_row{"HashOfTheLast", "UPDATE audit SET hash = zeroblob(32) WHERE sequence = 10",
+        tamper_row{"HashOfTheLast",
+                   "UPDATE audit SET hash = zeroblob(32) WHERE sequence = 10",
                    {{fault::altered, 10}, {fault::wrong_head, 10}}},
         tamper_row{"FirstRecord", "UPDATE audit SET generation = 0 WHERE sequence = 1", {{fault::altered, 1}}},
         tamper_row{"LastRecord", "UPDATE audit SET generation = 0 WHERE sequence = 10", {{fault::altered, 10}}},
-        tamper_row{"EveryRecord", "UPDATE audit SET generation = 0 WHERE sequence > 7",
+        tamper_row{"EveryRecord",
+                   "UPDATE audit SET generation = 0 WHERE sequence > 7",
                    {{fault::altered, 8}, {fault::altered, 9}, {fault::altered, 10}}},
         // fields of a wrong shape
-        tamper_row{"ShortHash", "UPDATE audit SET hash = substr(hash, 1, 31) WHERE sequence = 5",
-                   {{fault::malformed, 5}}},
-        tamper_row{"ShortPreviousHash", "UPDATE audit SET previous_hash = x'' WHERE sequence = 5",
-                   {{fault::malformed, 5}}},
+        tamper_row{
+            "ShortHash", "UPDATE audit SET hash = substr(hash, 1, 31) WHERE sequence = 5", {{fault::malformed, 5}}},
+        tamper_row{
+            "ShortPreviousHash", "UPDATE audit SET previous_hash = x'' WHERE sequence = 5", {{fault::malformed, 5}}},
         // records gone
-        tamper_row{"FirstDropped", "DELETE FROM audit WHERE sequence = 1",
-                   {{fault::missing, 1}, {fault::unlinked, 2}}},
-        tamper_row{"MiddleDropped", "DELETE FROM audit WHERE sequence IN (5, 6)",
-                   {{fault::missing, 5}, {fault::unlinked, 7}}},
+        tamper_row{"FirstDropped", "DELETE FROM audit WHERE sequence = 1", {{fault::missing, 1}, {fault::unlinked, 2}}},
+        tamper_row{
+            "MiddleDropped", "DELETE FROM audit WHERE sequence IN (5, 6)", {{fault::missing, 5}, {fault::unlinked, 7}}},
         tamper_row{"LastDropped", "DELETE FROM audit WHERE sequence = 10", {{fault::missing, 10}}},
         tamper_row{"LastThreeDropped", "DELETE FROM audit WHERE sequence >= 8", {{fault::missing, 8}}},
         tamper_row{"AllDropped", "DELETE FROM audit", {{fault::missing, 1}}},
@@ -114,19 +121,33 @@ INSTANTIATE_TEST_SUITE_P(
                    "UPDATE audit SET sequence = sequence - 1 WHERE sequence = 8;"
                    "UPDATE audit SET sequence = sequence - 1 WHERE sequence = 9;"
                    "UPDATE audit SET sequence = sequence - 1 WHERE sequence = 10",
-                   {{fault::altered, 5}, {fault::unlinked, 5}, {fault::altered, 6}, {fault::altered, 7},
-                    {fault::altered, 8}, {fault::altered, 9}, {fault::missing, 10}}},
+                   {{fault::altered, 5},
+                    {fault::unlinked, 5},
+                    {fault::altered, 6},
+                    {fault::altered, 7},
+                    {fault::altered, 8},
+                    {fault::altered, 9},
+                    {fault::missing, 10}}},
         // records moved
-        tamper_row{"NeighboursSwapped",
-                   "UPDATE audit SET sequence = 99 WHERE sequence = 5; UPDATE audit SET sequence = 5 WHERE sequence = 6;"
-                   "UPDATE audit SET sequence = 6 WHERE sequence = 99",
-                   {{fault::altered, 5}, {fault::unlinked, 5}, {fault::altered, 6}, {fault::unlinked, 6},
-                    {fault::unlinked, 7}}},
-        tamper_row{"DistantOnesSwapped",
-                   "UPDATE audit SET sequence = 99 WHERE sequence = 3; UPDATE audit SET sequence = 3 WHERE sequence = 7;"
-                   "UPDATE audit SET sequence = 7 WHERE sequence = 99",
-                   {{fault::altered, 3}, {fault::unlinked, 3}, {fault::unlinked, 4}, {fault::altered, 7},
-                    {fault::unlinked, 7}, {fault::unlinked, 8}}},
+        tamper_row{
+            "NeighboursSwapped",
+            "UPDATE audit SET sequence = 99 WHERE sequence = 5; UPDATE audit SET sequence = 5 WHERE sequence = 6;"
+            "UPDATE audit SET sequence = 6 WHERE sequence = 99",
+            {{fault::altered, 5},
+             {fault::unlinked, 5},
+             {fault::altered, 6},
+             {fault::unlinked, 6},
+             {fault::unlinked, 7}}},
+        tamper_row{
+            "DistantOnesSwapped",
+            "UPDATE audit SET sequence = 99 WHERE sequence = 3; UPDATE audit SET sequence = 3 WHERE sequence = 7;"
+            "UPDATE audit SET sequence = 7 WHERE sequence = 99",
+            {{fault::altered, 3},
+             {fault::unlinked, 3},
+             {fault::unlinked, 4},
+             {fault::altered, 7},
+             {fault::unlinked, 7},
+             {fault::unlinked, 8}}},
         tamper_row{"ContentsSwappedHashesKept",
                    "UPDATE audit SET payload = CASE sequence WHEN 5 THEN CAST('payload 6' AS BLOB) ELSE "
                    "CAST('payload 5' AS BLOB) END WHERE sequence IN (5, 6)",
@@ -153,22 +174,34 @@ INSTANTIATE_TEST_SUITE_P(
         tamper_row{"FarBeyondTheEnd",
                    "INSERT INTO audit SELECT 9223372036854775807, time, loop, kind, generation, payload, hash, hash "
                    "FROM audit WHERE sequence = 10",
-                   {{fault::missing, 11}, {fault::altered, 9223372036854775807U},
-                    {fault::unexpected, 9223372036854775807U}, {fault::unlisted, 9223372036854775807U}}},
+                   {{fault::missing, 11},
+                    {fault::altered, 9223372036854775807U},
+                    {fault::unexpected, 9223372036854775807U},
+                    {fault::unlisted, 9223372036854775807U}}},
         tamper_row{"BeforeTheBeginning",
                    "INSERT INTO audit SELECT -5, time, loop, kind, generation, payload, hash, hash FROM audit "
                    "WHERE sequence = 10; INSERT INTO audit SELECT 0, time, loop, kind, generation, payload, hash, hash "
                    "FROM audit WHERE sequence = 10",
                    {{fault::unexpected, 0}}},
         // the ends
-        tamper_row{"HeadMovedBack", "UPDATE chain SET sequence = 9, hash = (SELECT hash FROM audit WHERE sequence = 9)",
+        tamper_row{"HeadMovedBack",
+                   "UPDATE chain SET sequence = 9, hash = (SELECT hash FROM audit WHERE sequence = 9)",
                    {{fault::unexpected, 10}}},
         tamper_row{"HeadHash", "UPDATE chain SET hash = zeroblob(32)", {{fault::wrong_head, 10}}},
         tamper_row{"HeadMovedOn", "UPDATE chain SET sequence = 11", {{fault::missing, 11}}},
-        tamper_row{"HeadReset", "UPDATE chain SET sequence = 0",
-                   {{fault::wrong_head, 0}, {fault::unexpected, 1}, {fault::unexpected, 2}, {fault::unexpected, 3},
-                    {fault::unexpected, 4}, {fault::unexpected, 5}, {fault::unexpected, 6}, {fault::unexpected, 7},
-                    {fault::unexpected, 8}, {fault::unexpected, 9}, {fault::unexpected, 10}}},
+        tamper_row{"HeadReset",
+                   "UPDATE chain SET sequence = 0",
+                   {{fault::wrong_head, 0},
+                    {fault::unexpected, 1},
+                    {fault::unexpected, 2},
+                    {fault::unexpected, 3},
+                    {fault::unexpected, 4},
+                    {fault::unexpected, 5},
+                    {fault::unexpected, 6},
+                    {fault::unexpected, 7},
+                    {fault::unexpected, 8},
+                    {fault::unexpected, 9},
+                    {fault::unexpected, 10}}},
         tamper_row{"HeadGone", "DELETE FROM chain", {{fault::wrong_head, 0}}},
         tamper_row{"HeadMalformed", "UPDATE chain SET hash = x'00'", {{fault::wrong_head, 0}}},
         tamper_row{"StoreId", "UPDATE chain SET store_id = zeroblob(16)", {{fault::unlinked, 1}}},
@@ -230,9 +263,9 @@ TEST(tampering_found, AnotherStoreInItsPlaceShowsAgainstAnAnchor) {
 }
 
 TEST(tampering_found, AWriterDoesNotAppendToAChainWithAWrongEnd) {
-  for (const char* sql : {"DELETE FROM audit WHERE sequence = 10", "UPDATE audit SET hash = zeroblob(32) WHERE sequence = 10",
-                          "UPDATE chain SET sequence = 9", "UPDATE chain SET hash = zeroblob(32)", "DELETE FROM chain",
-                          "DELETE FROM audit"}) {
+  for (const char* sql : {"DELETE FROM audit WHERE sequence = 10",
+                          "UPDATE audit SET hash = zeroblob(32) WHERE sequence = 10", "UPDATE chain SET sequence = 9",
+                          "UPDATE chain SET hash = zeroblob(32)", "DELETE FROM chain", "DELETE FROM audit"}) {
     SCOPED_TRACE(sql);
     const temporary_folder folder;
     make_store(folder / "store.db");

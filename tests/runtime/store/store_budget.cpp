@@ -56,7 +56,8 @@ double raw_sync_cost(const std::filesystem::path& folder) {
   ::fsync(fd);
   const auto start = steady::now();
   for (int i = 0; i < pages; ++i)
-    if (::pwrite(fd, page.data(), page.size(), i * 4096) != 4096 || ::fdatasync(fd) != 0) give_up("cannot sync " + path);
+    if (::pwrite(fd, page.data(), page.size(), i * 4096) != 4096 || ::fdatasync(fd) != 0)
+      give_up("cannot sync " + path);
   const double cost = microseconds_since(start) / pages;
   ::close(fd);
   std::filesystem::remove(path);
@@ -95,7 +96,8 @@ template <class function> loop_result closed_loop(store& s, std::size_t threads,
           static_cast<double>(stats.committed) / static_cast<double>(stats.groups)};
 }
 
-/// Many submitters on one thread, as actors share a scheduler thread: the callback hands over, the thread submits again.
+/// Many submitters on one thread, as actors share a scheduler thread: the callback hands over, the thread submits
+/// again.
 double run_as_actors(std::size_t first, std::size_t count, int rounds, group_committer& committer) {
   std::mutex mutex;
   std::condition_variable ready;
@@ -122,8 +124,10 @@ double run_as_actors(std::size_t first, std::size_t count, int rounds, group_com
       batch.swap(answered);
     }
     for (const std::size_t i : batch) {
-      if (--left[i] > 0) submit(i);
-      else ++done;
+      if (--left[i] > 0)
+        submit(i);
+      else
+        ++done;
     }
     batch.clear();
   }

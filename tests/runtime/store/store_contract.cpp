@@ -26,7 +26,12 @@ void fill(store& s, std::uint64_t n, const strings& loops) {
 
 stored_revision revision(std::uint64_t number, std::optional<std::string> name = {}, bool tested = false,
                          const std::string& loop = "checkout") {
-  return {loop, number, 10 * number, "values " + std::to_string(number), std::move(name), tested,
+  return {loop,
+          number,
+          10 * number,
+          "values " + std::to_string(number),
+          std::move(name),
+          tested,
           instant{duration{static_cast<std::int64_t>(number)}}};
 }
 
@@ -46,7 +51,8 @@ std::uint64_t number_of(const std::optional<stored_revision>& r) { return r ? r-
 
 } // namespace
 
-// ---- audit -----------------------------------------------------------------------------------------------------------
+// ---- audit
+// -----------------------------------------------------------------------------------------------------------
 
 TEST_P(store_contract, ANewStoreIsEmptyAndIntact) {
   const chain_head head = got(store_->head());
@@ -61,11 +67,11 @@ TEST_P(store_contract, ANewStoreIsEmptyAndIntact) {
 }
 
 TEST_P(store_contract, EveryFieldComesBackAsItWasGiven) {
-  const std::vector<audit_entry> odd = {
-      {instant::min(), "", "k", 0, ""},
-      {instant::max(), std::string(max_loop_bytes, 'l'), std::string(max_kind_bytes, 'k'), UINT64_MAX,
-       std::string(max_payload_bytes, '\xff')},
-      {instant{}, "schlägt 🜁 aus", "käse", 1ULL << 63U, std::string{"\0a\0", 3}}};
+  const std::vector<audit_entry> odd = {{instant::min(), "", "k", 0, ""},
+                                        {instant::max(), std::string(max_loop_bytes, 'l'),
+                                         std::string(max_kind_bytes, 'k'), UINT64_MAX,
+                                         std::string(max_payload_bytes, '\xff')},
+                                        {instant{}, "schlägt 🜁 aus", "käse", 1ULL << 63U, std::string{"\0a\0", 3}}};
   store_batch b;
   b.records = odd;
   EXPECT_EQ(commit_one(*store_, b), odd.size());
@@ -182,7 +188,8 @@ TEST_P(store_contract, ReadsOutsideTheirLimitsAreRefused) {
   }
 }
 
-// ---- atomicity -------------------------------------------------------------------------------------------------------
+// ---- atomicity
+// -------------------------------------------------------------------------------------------------------
 
 TEST_P(store_contract, OneRefusedBatchLeavesNothingOfItsGroup) {
   commit_one(*store_, revisions({revision(1)}));
@@ -208,7 +215,8 @@ TEST_P(store_contract, OneRefusedBatchLeavesNothingOfItsGroup) {
   EXPECT_TRUE(got(store_->verify({}, {})).intact());
 }
 
-// ---- state -----------------------------------------------------------------------------------------------------------
+// ---- state
+// -----------------------------------------------------------------------------------------------------------
 
 TEST_P(store_contract, TheLastWriteOfAStateKeyWins) {
   store_batch b;
@@ -252,7 +260,8 @@ TEST_P(store_contract, StateKeysAreListedByPrefixInByteOrder) {
   EXPECT_EQ(got(store_->list_state("", "", 10)).size(), 7U);
 }
 
-// ---- revisions -------------------------------------------------------------------------------------------------------
+// ---- revisions
+// -------------------------------------------------------------------------------------------------------
 
 TEST_P(store_contract, RevisionsAreFoundByEveryKey) {
   commit_one(*store_, revisions({revision(1, "baseline", true), revision(2, {}, true), revision(3),
@@ -309,7 +318,8 @@ TEST_P(store_contract, RevisionsAreListedByNumber) {
   EXPECT_EQ(numbers(21, 10), (std::vector<std::uint64_t>{}));
 }
 
-// ---- verify ----------------------------------------------------------------------------------------------------------
+// ---- verify
+// ----------------------------------------------------------------------------------------------------------
 
 TEST_P(store_contract, VerifyReportsProgressAndTheWholeCount) {
   constexpr std::uint64_t count = 20'000;
@@ -363,7 +373,8 @@ TEST_P(store_contract, VerifyRefusesNonsense) {
   EXPECT_EQ(kind_of(store_->verify({.max_findings = 0}, {})), store_error_kind::invalid);
 }
 
-// ---- several threads -------------------------------------------------------------------------------------------------
+// ---- several threads
+// -------------------------------------------------------------------------------------------------
 
 TEST_P(store_contract, ReadersAndVerifyRunBesideCommits) {
   std::atomic<std::uint64_t> acknowledged{0};
