@@ -63,6 +63,7 @@ void governor_actor::recover(const std::optional<knob_values>& actual) {
   check_.recovered(persisted_.get(), actual, step, now, kernel_.at());
   persisted_.reset();
   state_ = std::move(step.state);
+  kernel_.send(party::governor, party::source, rename_mail{.generation = state_.generation, .last_generation = state_.last_generation - (state_.pending ? 1 : 0)});
   enact(std::move(step.effects), std::nullopt, {});
   if (!give_up_text_.empty()) decide(give_up{std::exchange(give_up_text_, {})}, std::nullopt);
   if (stop_) decide(*std::exchange(stop_, std::nullopt), std::nullopt);

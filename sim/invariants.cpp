@@ -72,6 +72,8 @@ void invariants::applied(std::uint64_t generation, const knob_values& commanded,
   if (c->applied_at) return fail("I2", "generation " + std::to_string(generation) + " reached the plant twice");
   if (commanded.size() != knobs_.size()) return fail("I3", "a command with " + std::to_string(commanded.size()) + " values reached the plant");
   if (!(commanded == c->wanted)) return fail("I2", "generation " + std::to_string(generation) + " reached the plant with other values than its record has");
+  // A change that comes after the governor has stopped waiting for it counts from when it stopped: it cannot know more.
+  at = std::min(at, c->issued_at + scenario_.times.actuation_timeout);
   c->applied_at = at;
   check_record(*c);
   check_bounds(*c);
@@ -158,7 +160,7 @@ void invariants::take_commit(const audit_record& r, duration at) {
                             " instead of " + number_text(c->wanted[i]));
   const bool returns = c->origin == change_origin::retreat || c->origin == change_origin::undo;
   if (returns || is_probe(c->kind)) return;
-  base_move move{.at = c->applied_at.value_or(at), .moves = {}};
+  base_move move{.at = c->applied_at.value_or(at), .generation = r.generation, .moves = {}};
   for (std::size_t i = 0; i < ranges_.size(); ++i) move.moves.push_back(ranges_[i].fraction(shadow_.base[i], c->wanted[i]));
   moves_.push_back(std::move(move));
   shadow_.base = c->wanted;
@@ -173,7 +175,7 @@ void invariants::take_records(std::span<const audit_record> records, duration at
     case audit_kind::committed: take_commit(r, at); break;
     case audit_kind::drift:
       if (r.generation <= shadow_.last_generation) break; // noted, not adopted
-      moves_.push_back({.at = at, .moves = {}});
+      moves_.push_back({.at = at, .generation = r.generation, .moves = {}});
       for (std::size_t i = 0; i < ranges_.size(); ++i) moves_.back().moves.push_back(ranges_[i].fraction(shadow_.base[i], r.after[i]));
       shadow_.generation = shadow_.last_generation = r.generation;
       shadow_.revision = r.revision;
@@ -203,7 +205,7 @@ void invariants::decided(const governor_input& input, const governor_state& afte
     if (effects.durable_ticket && after.pending && after.pending->origin == change_origin::proposal) check_standing(*p, after);
   take_records(effects.records, at);
   check_failures(input, effects, now);
-  check_issue(after, effects, now);
+  check_issue(after, effects, now, at);
   shadow_.live_known = after.live_known;
   if (effects.durable_ticket) {
     pending_ticket_ = *effects.durable_ticket;

@@ -110,10 +110,12 @@ private:
     bool issued{false};    ///< handed to the actuator
     bool acknowledged{false};
     bool restarts{false};  ///< of a rollback: the first of a row of attempts
+    duration issued_at{0};
     std::optional<duration> applied_at;
   };
   struct base_move {
     duration at{0};
+    std::uint64_t generation{0};
     std::vector<double> moves;
   };
   struct era {
@@ -158,7 +160,7 @@ private:
 
   // invariants_decisions.cpp
   void check_standing(const proposal& p, const governor_state& after);
-  void check_issue(const governor_state& after, const governor_effects& effects, instant now);
+  void check_issue(const governor_state& after, const governor_effects& effects, instant now, duration at);
   void check_failures(const governor_input& input, const governor_effects& effects, instant now);
   void note_window(const governor_input& input, const governor_state& after, instant now);
 

@@ -30,7 +30,7 @@ void invariants::note_window(const governor_input& input, const governor_state& 
     if (c->action == operator_action::reset_safe_mode) shadow_.last_window = now;
 }
 
-void invariants::check_issue(const governor_state& after, const governor_effects& effects, instant now) {
+void invariants::check_issue(const governor_state& after, const governor_effects& effects, instant now, duration at) {
   if (effects.apply && effects.durable_ticket) fail("I2", "one step both records and applies a change");
   if (!effects.apply) return;
   change* c = find(effects.apply->generation);
@@ -38,6 +38,7 @@ void invariants::check_issue(const governor_state& after, const governor_effects
     return fail("I2", "generation " + std::to_string(effects.apply->generation) + " is applied with values that no intent has");
   if (c->issued) return fail("I2", "generation " + std::to_string(c->generation) + " is applied twice");
   c->issued = true;
+  c->issued_at = at;
   if (!c->acknowledged) fail("I2", "generation " + std::to_string(c->generation) + " is applied before the audit has acknowledged its record");
   if (c->origin != change_origin::proposal) return;
   if (shadow_.holds.any() || is_frozen(after.safe_mode))

@@ -11,6 +11,8 @@ namespace homeostat::sim {
 namespace {
 
 constexpr double rounding = 1e-6;
+// A value taken to its place on the scale and back may come out one bit different: that is no move.
+constexpr double rounding_of_values = 1e-12;
 
 std::string generation_text(std::uint64_t generation) { return "generation " + std::to_string(generation); }
 
@@ -73,7 +75,7 @@ void invariants::check_base_move(const change& c, duration at) {
   std::erase_if(moves_, [&](const base_move& m) { return at - m.at >= 120s; });
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
     const double move = ranges_[i].fraction(shadow_.base[i], c.wanted[i]);
-    if (move == 0) continue;
+    if (std::abs(move) < rounding_of_values) continue;
     double sum = std::abs(move);
     int direction = 0;
     std::uint32_t flips = 0;

@@ -2,6 +2,7 @@
 #include "sim/invariants.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace homeostat::sim {
 
@@ -52,8 +53,11 @@ void invariants::check_holds_kept(const governor_state& persisted, const governo
   }
 }
 
-void invariants::recovered(const governor_state* persisted, const std::optional<knob_values>& actual,
+void invariants::recovered(const governor_state* persisted, const std::optional<knob_values>& answered,
                            const governor_step& step, instant now, duration at) {
+  // What is not a set of numbers is no reading.
+  const bool readable = answered && answered->size() == ranges_.size() && std::ranges::all_of(*answered, [](double v) { return std::isfinite(v); });
+  const std::optional<knob_values> actual = readable ? answered : std::nullopt;
   mix(step.effects);
   const governor_state& s = step.state;
   if (persisted != nullptr) {
@@ -90,8 +94,9 @@ void invariants::recovered(const governor_state* persisted, const std::optional<
   shadow_.live_known = s.live_known;
   // What no durable record survived of never was: its number is used again.
   std::erase_if(changes_, [&](const change& c) { return c.generation > shadow_.last_generation; });
+  std::erase_if(moves_, [&](const base_move& m) { return m.generation > shadow_.generation; });
   take_records(step.effects.records, at);
-  if (actual && eras_.back().generation == 0) eras_.push_back({.since = at, .generation = shadow_.generation, .by_apply = false});
+  if (actual && eras_.back().generation != shadow_.generation) eras_.push_back({.since = at, .generation = shadow_.generation, .by_apply = false});
   if (step.effects.durable_ticket && s.pending) {
     pending_ticket_ = *step.effects.durable_ticket;
     pending_generation_ = s.pending->generation;

@@ -57,6 +57,11 @@ struct proposal_mail {
   proposal wish;
   party from{};
 };
+/// A governor that has just started says what the plant's values are called: whatever they were called before.
+struct rename_mail {
+  std::uint64_t generation{0};
+  std::uint64_t last_generation{0}; ///< no change after this one can have reached the plant under its own name
+};
 /// Whoever was asked is gone.
 struct failed_request {};
 /// "Tell me the live configuration": what a restarted sensor or proposer asks the governor first.
@@ -95,7 +100,7 @@ struct command_answer {
 };
 struct governor_stopped {};
 
-using mail = std::variant<alarm_mail, digest_mail, stream_mail, proposal_mail, failed_request, subscribe, batch_mail,
+using mail = std::variant<alarm_mail, digest_mail, stream_mail, rename_mail, proposal_mail, failed_request, subscribe, batch_mail,
                           batch_answer, load_request, load_answer, actuation_mail, read_request, read_answer, command_answer,
                           governor_stopped, objective_window, live_configuration, proposal_verdict, audit_answer,
                           actuation_answer, operator_command, give_up, stop_request>;

@@ -35,6 +35,12 @@ void telemetry_source::on(const live_configuration& live) {
   renamed_ = true;
 }
 
+void telemetry_source::on(const rename_mail& m) {
+  if (plant_.label() > m.last_generation || plant_.label() == m.generation) return;
+  plant_.relabel(m.generation);
+  renamed_ = true;
+}
+
 void telemetry_source::on(const alarm_mail& a) {
   if (a.what != alarm::sample) return;
   kernel_.arm(party::source, scaled(scenario_.times.digest_interval, noise_.uniform(0.9, 1.1)), alarm::sample);

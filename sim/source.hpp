@@ -18,6 +18,7 @@ public:
   void on(const alarm_mail& a);
   /// The governor announced what is live: values adopted without an actuation get their name here.
   void on(const live_configuration& live);
+  void on(const rename_mail& m);
   /// The sensor takes this generation for live.
   void stamp(std::uint64_t generation) { stamp_ = generation; }
   /// The process is gone, and with it everything that was on the way.

@@ -117,7 +117,7 @@ void governor_turn::expire_timers() {
 // -----------------------------------------------------------------------------------------------------------
 
 void governor_turn::on(const objective_window& w) {
-  if (w.generation != state_.generation || state_.pending || !is_sane(w))
+  if (w.generation != state_.generation || state_.pending || !state_.live_known || !is_sane(w))
     return; // I6; the sensor filters these already
   state_.last_window = now_;
   state_.last_objective = w.mean;

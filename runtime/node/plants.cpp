@@ -1,10 +1,7 @@
 #include "runtime/node/plants.hpp"
 
 #include "runtime/plants/cache/cache_demo.hpp"
-#if __has_include("runtime/plants/command/command_plant.hpp")
 #include "runtime/plants/command/command_plant.hpp"
-#define HAVE_COMMAND
-#endif
 #include "runtime/plants/pgbouncer/pgbouncer_plant.hpp"
 
 #include <type_traits>
@@ -13,14 +10,10 @@ namespace homeostat {
 
 namespace {
 
-#ifndef HAVE_COMMAND
-plant plant_of(const command_source&) { return {}; }
-#else
 plant plant_of(const command_source& source) {
   auto p = std::make_shared<command_plant>(source.sense, source.apply, source.read_back);
   return {.sensor = p, .actuator = p};
 }
-#endif
 
 plant plant_of(const pgbouncer_source& source) {
   pgbouncer_settings settings;

@@ -5,6 +5,7 @@
 // Not a test: it judges by the clock, and so only a person or `./dev bench` should look at it.
 #include "runtime/store/group_committer.hpp"
 #include "runtime/store/sqlite_store.hpp"
+#include "tests/runtime/store/scripted_store.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -22,6 +23,7 @@ using namespace homeostat;
 using steady = std::chrono::steady_clock;
 
 constexpr std::size_t payload_bytes = 200;
+constexpr std::size_t state_bytes = 1500;
 constexpr std::size_t submitters = 64;
 
 double microseconds_since(steady::time_point start) {
@@ -42,6 +44,13 @@ store_batch one_record(std::size_t loop) {
   store_batch b;
   b.records.push_back({instant{duration{1'700'000'000'000'000}}, "loop-" + std::to_string(loop), "applied", 7,
                        std::string(payload_bytes, 'p')});
+  return b;
+}
+
+/// What one governed change writes: its record, and the governor's state.
+store_batch one_change(std::size_t loop) {
+  store_batch b = one_record(loop);
+  b.state.push_back({"governor/loop-" + std::to_string(loop), std::string(state_bytes, 's')});
   return b;
 }
 
@@ -66,7 +75,7 @@ double raw_sync_cost(const std::filesystem::path& folder) {
 
 double direct_commit_cost(store& s, std::size_t batches, int rounds) {
   std::vector<store_batch> group;
-  for (std::size_t i = 0; i < batches; ++i) group.push_back(one_record(i));
+  for (std::size_t i = 0; i < batches; ++i) group.push_back(one_change(i));
   const auto start = steady::now();
   for (int i = 0; i < rounds; ++i) must(s.commit(group));
   return microseconds_since(start) / rounds;
@@ -107,7 +116,7 @@ double run_as_actors(std::size_t first, std::size_t count, int rounds, group_com
   double sum = 0;
   const auto submit = [&](std::size_t i) {
     begun[i] = steady::now();
-    if (!committer.submit(one_record(first + i), [&, i](const commit_outcome& o) {
+    if (!committer.submit(one_change(first + i), [&, i](const commit_outcome& o) {
           if (!o) give_up(o.error().what);
           const std::scoped_lock lock{mutex};
           sum += microseconds_since(begun[i]);
@@ -140,7 +149,7 @@ double run_as_thread(std::size_t first, std::size_t, int rounds, group_committer
   double sum = 0;
   for (int r = 0; r < rounds; ++r) {
     const auto start = steady::now();
-    if (!committer.submit(one_record(first), [&](const commit_outcome& o) {
+    if (!committer.submit(one_change(first), [&](const commit_outcome& o) {
           if (!o) give_up(o.error().what);
           answered.release();
         }))
@@ -176,8 +185,8 @@ int main(int argc, char** argv) {
   {
     auto s = must(open_sqlite_store({.path = folder / "store.db"}, instant{duration{1}}));
     direct_commit_cost(*s, submitters, 300); // the log reaches the size at which it is reused
-    std::printf("%-58s %10s %10s %10s %10s\n", "64 submitters, one 200-byte record each", "mean us", "/commit64",
-                "/commit1", "per group");
+    std::printf("%-64s %10s %10s %10s %10s\n", "64 submitters, a 200-byte record and 1500 bytes of state each",
+                "mean us", "/commit64", "/commit1", "per group");
     for (int round = 0; round < 3; ++round) {
       const double sync = raw_sync_cost(folder);
       const double one = direct_commit_cost(*s, 1, 1000);
@@ -185,17 +194,20 @@ int main(int argc, char** argv) {
       const loop_result actors = closed_loop(*s, 1, 1000, run_as_actors);
       const loop_result pair = closed_loop(*s, 2, 1000, run_as_actors);
       const loop_result threads = closed_loop(*s, submitters, 1000, run_as_thread);
+      scripted_store nothing;
+      const loop_result idle = closed_loop(nothing, submitters, 1000, run_as_thread);
       const double again = direct_commit_cost(*s, 1, 1000); // the machine drifts: the base is the mean of both sides
       const double base = (one + again) / 2;
       const auto row = [&](const char* name, double us, double per_group) {
-        std::printf("%-58s %10.1f %10.2f %10.2f %10.1f\n", name, us, us / all, us / base, per_group);
+        std::printf("%-64s %10.1f %10.2f %10.2f %10.1f\n", name, us, us / all, us / base, per_group);
       };
       row("fdatasync of 4 KiB, no store", sync, 0);
-      row("commit of 1 record (one fsync-commit)", base, 1);
-      row("commit of 64 records, direct", all, 64);
+      row("direct commit of 1 submission", base, 1);
+      row("direct commit of all 64 (one fsync shared)", all, 64);
       row("through the committer, submitters on 1 scheduler thread", actors.mean_latency, actors.batches_per_group);
       row("through the committer, submitters on 2 scheduler threads", pair.mean_latency, pair.batches_per_group);
       row("through the committer, 64 operating-system threads", threads.mean_latency, threads.batches_per_group);
+      row("the same 64 threads over a store that does nothing", idle.mean_latency, idle.batches_per_group);
     }
     for (const std::size_t n : {64U, 256U, 1024U, 4096U})
       std::printf("append, %4zu records per commit: %10.0f records/s\n", n, append_rate(*s, n, 400'000 / n));
