@@ -1,5 +1,6 @@
 #include "tests/actors/actor_world.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 
@@ -18,14 +19,50 @@ actor_world::actor_world()
 
 void actor_world::settle(std::size_t limit) {
   for (std::size_t i = 0; i < limit; ++i)
-    if (!sched.try_run_once()) return;
+    if (!step()) return;
   ADD_FAILURE() << "messages do not come to rest";
 }
 
-void actor_world::settle_without(const caf::actor& stuck) {
-  auto* const job = dynamic_cast<caf::resumable*>(caf::actor_cast<caf::abstract_actor*>(stuck));
-  ASSERT_NE(job, nullptr);
-  sched.run_jobs_filtered([job](caf::resumable* candidate) { return candidate != job; });
+bool actor_world::step() {
+  const auto is_stuck = [this](caf::resumable* job) {
+    return std::ranges::any_of(stuck, [job](const caf::actor& actor) {
+      return dynamic_cast<caf::resumable*>(caf::actor_cast<caf::abstract_actor*>(actor)) == job;
+    });
+  };
+  const auto next = std::ranges::find_if_not(sched.jobs, is_stuck);
+  if (next == sched.jobs.end()) return false;
+  std::rotate(sched.jobs.begin(), next, std::next(next));
+  notice(sched.jobs.front());
+  sched.try_run_once();
+  notice_ends();
+  return true;
+}
+
+void actor_world::notice(caf::resumable* job) {
+  auto* const actor = dynamic_cast<caf::scheduled_actor*>(job);
+  if (!actor || actor->getf(caf::abstract_actor::is_initialized_flag)) return; // seen when it was started
+  const std::string name = actor->name();
+  if (!name.starts_with("user.") && !name.starts_with("scheduled")) seen_.push_back({name, caf::weak_actor_ptr(actor->ctrl())});
+}
+
+void actor_world::notice_ends() {
+  for (seen_actor& one : seen_) {
+    const auto actor = one.actor.lock();
+    if (actor && !actor->get()->getf(caf::abstract_actor::is_terminated_flag)) continue;
+    ended_.push_back(one.name);
+    one.over = true;
+  }
+  std::erase_if(seen_, [](const seen_actor& one) { return one.over; });
+}
+
+caf::actor actor_world::running(const std::string& name) const {
+  for (auto one = seen_.rbegin(); one != seen_.rend(); ++one)
+    if (one->name == name) return caf::actor_cast<caf::actor>(one->actor.lock());
+  return {};
+}
+
+std::size_t actor_world::count(const std::string& name) const {
+  return static_cast<std::size_t>(std::ranges::count(seen_, name, &seen_actor::name));
 }
 
 void actor_world::advance(duration length, duration step) {
@@ -47,6 +84,7 @@ std::shared_ptr<reply<std::optional<std::string>>> actor_world::ask_load(const a
 }
 
 void actor_world::TearDown() {
+  stuck.clear();
   settle();
   EXPECT_TRUE(sched.jobs.empty()) << sched.jobs.size() << " jobs are left";
   EXPECT_EQ(system.registry().running(), 0U) << "actors are left";

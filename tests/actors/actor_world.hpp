@@ -8,6 +8,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
+#include <caf/scheduled_actor.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
 #include <gtest/gtest.h>
 
@@ -37,8 +38,8 @@ protected:
 
   /// Handles messages until there are none. @param limit  so many must do: more is two actors calling each other for ever.
   void settle(std::size_t limit = 100'000);
-  /// Handles all messages but those of one actor, as if it were stuck in a handler.
-  void settle_without(const caf::actor& stuck);
+  /// Handles one message. @returns false if there is none.
+  bool step();
   /// Lets time pass in steps, handling messages after each.
   void advance(duration length, duration step = 10ms);
   [[nodiscard]] instant now() { return time.at(sched.clock().now()); }
@@ -74,13 +75,32 @@ protected:
     return caf::weak_actor_ptr(caf::actor_cast<caf::strong_actor_ptr>(actor).get());
   }
 
+  /// The actor of that name that started last and still runs, or nothing. Supervisors do not hand out their children.
+  [[nodiscard]] caf::actor running(const std::string& name) const;
+  [[nodiscard]] std::size_t count(const std::string& name) const; ///< how many of that name run
+  /// Names of the actors that ended, in order, since this was called last.
+  [[nodiscard]] std::vector<std::string> ended() { return std::exchange(ended_, {}); }
+
+  std::vector<caf::actor> stuck; ///< their messages are not handled, as if they did not return from a handler
+
   caf::actor_system_config config;
   caf::actor_system system;
   caf::scheduler::test_coordinator& sched;
   time_line time;
 
 private:
+  struct seen_actor {
+    std::string name;
+    caf::weak_actor_ptr actor;
+    bool over{false};
+  };
+
   static caf::actor_system_config& prepared(caf::actor_system_config& config);
+  void notice(caf::resumable* job);
+  void notice_ends();
+
+  std::vector<seen_actor> seen_;
+  std::vector<std::string> ended_;
 };
 
 } // namespace homeostat::testing

@@ -72,10 +72,7 @@ protected:
     return answer;
   }
   void send_window(double mean, std::uint64_t generation) {
-    caf::anon_send(governor_handle, objective_window{.generation = generation, .begin = now() - 500ms, .end = now(),
-                                                     .digests = 5, .samples = 50, .mean = mean, .variance = 0.01,
-                                                     .latency_p99_ms = {}, .throughput_per_s = {}, .error_rate = {},
-                                                     .constraint_margin = {}});
+    caf::anon_send(governor_handle, window_of(generation, mean, now()));
     settle();
   }
 

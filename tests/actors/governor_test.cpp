@@ -244,21 +244,12 @@ TEST_F(governor_test, AnswersAProposalOfNoChangeWithAnError) {
 
 TEST_F(governor_test, TakesWindowsAndReturnsTheCredit) {
   start();
-  std::uint32_t credit = 0;
-  const auto source = system.spawn([&credit](sensor_actor::pointer) -> sensor_actor::behavior_type {
-    return {[](const live_configuration&) {},
-            [&credit](credit_atom, const window_listener_actor&, std::uint32_t granted) { credit += granted; },
-            [](status_atom) { return sensor_status{}; }, [](wake_atom) {}};
-  });
-  objective_window window;
-  window.generation = 1;
-  window.mean = 42;
-  caf::send_as(source, governor_handle, window);
-  window.generation = 9;
-  window.mean = 17;
-  caf::send_as(source, governor_handle, window);
+  const auto granted = std::make_shared<sensor_script>();
+  const auto source = spawn_sensor(system, granted);
+  caf::send_as(source, governor_handle, window_of(1, 42));
+  caf::send_as(source, governor_handle, window_of(9, 17));
   settle();
-  EXPECT_EQ(credit, 2U) << "also for one it cannot use";
+  EXPECT_EQ(granted->credit, 2U) << "also for one it cannot use";
   EXPECT_EQ(status().objective, 42);
   end(source);
 }

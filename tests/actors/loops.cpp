@@ -57,4 +57,77 @@ recorder_actor spawn_recorder(caf::actor_system& system, std::shared_ptr<recordi
   });
 }
 
+namespace {
+
+struct owing_state {
+  static inline const char* name = "scripted-governor";
+  std::vector<caf::response_promise> never_answered;
+};
+
+caf::result<proposal_verdict> answer(governor_actor::stateful_pointer<owing_state> self, governor_script& script,
+                                     const proposal& p) {
+  script.proposals.push_back(p);
+  auto promise = self->make_response_promise<proposal_verdict>();
+  if (!script.answers_proposals) {
+    self->state.never_answered.push_back(promise);
+    return promise;
+  }
+  live_configuration& live = script.live;
+  ++live.generation;
+  live.values = p.values;
+  if (!is_probe(p.kind)) ++live.revision, live.base = p.values;
+  for (const auto& listener : script.listeners) self->send(listener, live);
+  promise.deliver(proposal_verdict{.proposal_id = p.id,
+                                   .accepted = receipt{.generation = live.generation, .revision = live.revision,
+                                                       .applied_at = {}, .values = p.values},
+                                   .refused = std::nullopt});
+  return promise;
+}
+
+governor_actor::behavior_type scripted_governor(governor_actor::stateful_pointer<owing_state> self,
+                                                std::shared_ptr<governor_script> script) {
+  return {
+      [=](const objective_window& window) { script->windows.push_back(window); },
+      [=](const proposal& p) { return answer(self, *script, p); },
+      [](const operator_command&) { return command_result{}; },
+      [=](listen_atom, const live_listener_actor& listener) -> caf::result<live_configuration> {
+        script->listeners.push_back(listener);
+        if (script->answers_listeners) return script->live;
+        auto promise = self->make_response_promise<live_configuration>();
+        self->state.never_answered.push_back(promise);
+        return promise;
+      },
+      [](status_atom) { return loop_status{}; },
+      [](stop_atom, bool) { return true; },
+      [](giveup_atom, const std::string&) {},
+      [](look_atom, std::uint64_t) {},
+  };
+}
+
+} // namespace
+
+governor_actor spawn_governor(caf::actor_system& system, std::shared_ptr<governor_script> script) {
+  return system.spawn(scripted_governor, std::move(script));
+}
+
+sensor_actor spawn_sensor(caf::actor_system& system, std::shared_ptr<sensor_script> script) {
+  return system.spawn([script](sensor_actor::pointer) -> sensor_actor::behavior_type {
+    return {[](const live_configuration&) {},
+            [script](credit_atom, const window_listener_actor&, std::uint32_t credit) { script->credit += credit; },
+            [](status_atom) { return sensor_status{}; }, [](wake_atom) {}};
+  });
+}
+
+objective_window window_of(std::uint64_t generation, double mean, instant end) {
+  objective_window window;
+  window.generation = generation;
+  window.begin = end - 500ms;
+  window.end = end;
+  window.digests = 5;
+  window.samples = 50;
+  window.mean = mean;
+  window.variance = 0.01;
+  return window;
+}
+
 } // namespace homeostat::testing

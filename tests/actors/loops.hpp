@@ -29,4 +29,26 @@ using recorder_actor = caf::typed_actor<caf::reacts_to<live_configuration>, caf:
 /// An actor that writes down what it is sent.
 [[nodiscard]] recorder_actor spawn_recorder(caf::actor_system& system, std::shared_ptr<recording> into);
 
+/// A governor that does what a test wrote down.
+struct governor_script {
+  live_configuration live{.generation = 1, .revision = 1, .applied_at = {}, .values = {50, 50}, .base = {50, 50},
+                          .frozen = false, .baseline = {50, 50}};
+  bool answers_listeners{true};
+  bool answers_proposals{true};
+  std::vector<proposal> proposals;
+  std::vector<objective_window> windows;
+  std::vector<live_listener_actor> listeners;
+};
+/// Every proposal it answers comes into force as it is.
+[[nodiscard]] governor_actor spawn_governor(caf::actor_system& system, std::shared_ptr<governor_script> script);
+
+/// A sensor that only counts the credit it is given.
+struct sensor_script {
+  std::uint32_t credit{0};
+};
+[[nodiscard]] sensor_actor spawn_sensor(caf::actor_system& system, std::shared_ptr<sensor_script> script);
+
+/// A window of `mean` that ends at `end`.
+[[nodiscard]] objective_window window_of(std::uint64_t generation, double mean, instant end = {});
+
 } // namespace homeostat::testing

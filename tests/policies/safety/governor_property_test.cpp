@@ -50,8 +50,9 @@ RC_GTEST_PROP(HostileWorld, BreaksNoInvariant, (const std::vector<happening>& ha
 // A property over worlds in which nothing happens would prove nothing.
 TEST(HostileWorldTally, EverythingHappenedOften) {
   if (seen.steps == 0) GTEST_SKIP() << "needs HostileWorld.BreaksNoInvariant before it";
-  std::printf("%zu steps: %zu commits, %zu refusals, %zu rollbacks, %zu freezes, %zu crashes, %zu aborts, %zu drifts\n", seen.steps,
-              seen.commits, seen.refusals, seen.rollbacks, seen.freezes, seen.crashes, seen.aborts, seen.drifts);
+  std::printf("%zu steps: %zu commits, %zu refusals, %zu rollbacks, %zu freezes, %zu crashes, %zu aborts, %zu drifts\n",
+              seen.steps, seen.commits, seen.refusals, seen.rollbacks, seen.freezes, seen.crashes, seen.aborts,
+              seen.drifts);
   EXPECT_GT(seen.commits, seen.steps / 50);
   EXPECT_GT(seen.refusals, seen.steps / 20);
   EXPECT_GT(seen.rollbacks, seen.steps / 2000);

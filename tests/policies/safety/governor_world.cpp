@@ -299,7 +299,12 @@ proposal governor_world::draft(knob_values values, std::uint32_t kind) const {
   return p;
 }
 
-void governor_world::propose(const happening& h) { give(draft(near_base(h), h.c)); }
+void governor_world::propose(const happening& h) {
+  give(draft(near_base(h), h.c));
+  if (h.b % 2 == 0) return;
+  answer_audit({.a = 5}); // half of the time all goes well
+  answer_plant({.a = 15});
+}
 
 void governor_world::propose_nonsense(const happening& h) {
   proposal p = draft(near_base(h), h.b);
@@ -337,7 +342,10 @@ void governor_world::sense(const happening& h) {
 }
 
 void governor_world::command(const happening& h) {
-  operator_command c{.action = static_cast<operator_action>(h.a % 6), .actor = "alice", .text = "why", .values = {}};
+  using action = operator_action;
+  constexpr std::array actions{action::pause,        action::resume,     action::rollback, action::reset_safe_mode,
+                               action::set_baseline, action::set_values, action::resume,   action::reset_safe_mode};
+  operator_command c{.action = pick(actions, h.a), .actor = "alice", .text = "why", .values = {}};
   if (c.action == operator_action::set_values) {
     c.values = near_base(h);
     c.override_bounds = h.b % 4 == 0;
@@ -358,7 +366,10 @@ void governor_world::happen(const happening& h) {
   case 2:
   case 3:
   case 4:
-  case 5: clock_ += pick(steps, h.a); return give(tick{});
+  case 5:
+    if (h.b % 3 != 0) clock_ = std::max(clock_, state_.last_now); // the clock is put right again
+    clock_ += pick(steps, h.a);
+    return give(tick{});
   case 6:
   case 7:
   case 8:

@@ -175,6 +175,69 @@ double verify_rate(store& s, unsigned threads) {
   return static_cast<double>(report.checked) / (microseconds_since(start) * 1e-6);
 }
 
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+/// Cells that are measured in turn, again and again: what the machine does meanwhile meets all of them, and the medians
+/// of ratios within a round are what can be compared.
+class cell_table {
+public:
+  void add(const char* name, double us, double per_group) {
+    const auto at = std::ranges::find(cells_, std::string_view{name}, &cell::name);
+    cell& c = at != cells_.end() ? *at : cells_.emplace_back(cell{name, {}, per_group});
+    c.us.push_back(us);
+    c.per_group = per_group;
+  }
+
+  void print(std::string_view shared, std::string_view single) const {
+    std::printf("%-56s %10s %12s %12s %10s\n", "64 submitters: a 200-byte record, 1500 bytes of state", "median us",
+                "/ shared", "/ single", "per group");
+    for (const cell& c : cells_)
+      std::printf("%-56s %10.1f %12.2f %12.2f %10.1f\n", c.name, median(c.us), ratio(c, shared), ratio(c, single),
+                  c.per_group);
+  }
+
+private:
+  struct cell {
+    const char* name;
+    std::vector<double> us;
+    double per_group;
+  };
+
+  double ratio(const cell& c, std::string_view name) const {
+    const cell& base = *std::ranges::find(cells_, name, &cell::name);
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < c.us.size(); ++i) ratios.push_back(c.us[i] / base.us[i]);
+    return median(ratios);
+  }
+
+  std::vector<cell> cells_;
+};
+
+void measure_latency(store& s, const std::filesystem::path& folder) {
+  constexpr int rounds = 15, repeats = 120;
+  constexpr const char* single = "one submission, direct commit";
+  constexpr const char* shared = "all 64, direct commit: one fsync shared";
+  direct_commit_cost(s, submitters, 300); // the log reaches the size at which it is reused
+  cell_table table;
+  for (int round = 0; round < rounds; ++round) {
+    table.add("fdatasync of 4 KiB, no store", raw_sync_cost(folder), 0);
+    table.add(single, direct_commit_cost(s, 1, repeats), 1);
+    table.add(shared, direct_commit_cost(s, submitters, repeats), submitters);
+    const auto closed = [&](const char* name, const loop_result& r) {
+      table.add(name, r.mean_latency, r.batches_per_group);
+    };
+    closed("committer, submitters on 1 scheduler thread", closed_loop(s, 1, repeats, run_as_actors));
+    closed("committer, submitters on 2 scheduler threads", closed_loop(s, 2, repeats, run_as_actors));
+    closed("committer, 64 operating-system threads", closed_loop(s, submitters, repeats, run_as_thread));
+    scripted_store nothing;
+    closed("the same 64 threads, a store that does nothing", closed_loop(nothing, submitters, repeats, run_as_thread));
+  }
+  table.print(shared, single);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -184,31 +247,7 @@ int main(int argc, char** argv) {
   fs::create_directories(folder);
   {
     auto s = must(open_sqlite_store({.path = folder / "store.db"}, instant{duration{1}}));
-    direct_commit_cost(*s, submitters, 300); // the log reaches the size at which it is reused
-    std::printf("%-64s %10s %10s %10s %10s\n", "64 submitters, a 200-byte record and 1500 bytes of state each",
-                "mean us", "/commit64", "/commit1", "per group");
-    for (int round = 0; round < 3; ++round) {
-      const double sync = raw_sync_cost(folder);
-      const double one = direct_commit_cost(*s, 1, 1000);
-      const double all = direct_commit_cost(*s, submitters, 1000);
-      const loop_result actors = closed_loop(*s, 1, 1000, run_as_actors);
-      const loop_result pair = closed_loop(*s, 2, 1000, run_as_actors);
-      const loop_result threads = closed_loop(*s, submitters, 1000, run_as_thread);
-      scripted_store nothing;
-      const loop_result idle = closed_loop(nothing, submitters, 1000, run_as_thread);
-      const double again = direct_commit_cost(*s, 1, 1000); // the machine drifts: the base is the mean of both sides
-      const double base = (one + again) / 2;
-      const auto row = [&](const char* name, double us, double per_group) {
-        std::printf("%-64s %10.1f %10.2f %10.2f %10.1f\n", name, us, us / all, us / base, per_group);
-      };
-      row("fdatasync of 4 KiB, no store", sync, 0);
-      row("direct commit of 1 submission", base, 1);
-      row("direct commit of all 64 (one fsync shared)", all, 64);
-      row("through the committer, submitters on 1 scheduler thread", actors.mean_latency, actors.batches_per_group);
-      row("through the committer, submitters on 2 scheduler threads", pair.mean_latency, pair.batches_per_group);
-      row("through the committer, 64 operating-system threads", threads.mean_latency, threads.batches_per_group);
-      row("the same 64 threads over a store that does nothing", idle.mean_latency, idle.batches_per_group);
-    }
+    measure_latency(*s, folder);
     for (const std::size_t n : {64U, 256U, 1024U, 4096U})
       std::printf("append, %4zu records per commit: %10.0f records/s\n", n, append_rate(*s, n, 400'000 / n));
     std::printf("records: %llu, bytes: %llu\n", static_cast<unsigned long long>(must(s->head()).sequence),
