@@ -11,11 +11,11 @@ using ::testing::ElementsAre, ::testing::IsEmpty, ::testing::SizeIs;
 /// A proposer with a scripted sensor, before the real governor or a scripted one.
 class proposer_test : public governor_rig {
 protected:
-  proposer_test() { proposer_settings = loop_of("web", time, nullptr, nullptr).proposer; }
+  proposer_test() { strategy = loop_of("web", time, nullptr, nullptr).proposer; }
 
   void start_proposer() {
     if (!sensor_handle) sensor_handle = spawn_sensor(system, granted);
-    handle = system.spawn(proposer, proposer_settings, sink, scripted ? scripted : governor_handle, sensor_handle);
+    handle = system.spawn(proposer, strategy, sink, scripted ? scripted : governor_handle, sensor_handle);
     settle();
   }
   /// Proposer before a scripted governor.
@@ -47,7 +47,7 @@ protected:
   std::shared_ptr<governor_script> script = std::make_shared<governor_script>();
   std::shared_ptr<sensor_script> granted = std::make_shared<sensor_script>();
   governor_actor scripted;
-  proposer_settings proposer_settings;
+  homeostat::proposer_settings strategy;
   sensor_actor sensor_handle;
   proposer_actor handle;
 };
@@ -59,8 +59,8 @@ TEST_F(proposer_test, MakesAFullIteration) {
   ASSERT_NE(plus, (knob_values{50, 50})) << "the plus side is in force";
   give_window(12);
   const knob_values minus = plant->in_force;
-  EXPECT_DOUBLE_EQ(plus[0] - 50, 50 - minus[0]);
-  EXPECT_DOUBLE_EQ(plus[1] - 50, 50 - minus[1]);
+  EXPECT_NEAR(plus[0] - 50, 50 - minus[0], 1e-9);
+  EXPECT_NEAR(plus[1] - 50, 50 - minus[1], 1e-9);
   give_window(8);
   const knob_values base = plant->in_force;
   // The minus side was better: both knobs go its way.
@@ -82,7 +82,9 @@ TEST_F(proposer_test, AsksAgainWhenItWasTooFast) {
   start();
   start_proposer();
   const knob_values plus = plant->in_force;
+  std::printf("gen %zu st %s\n", (size_t)status().generation, status().state.c_str()); for (auto&r: store->records()) std::printf("%s %s\n", std::string(name_of(r.kind)).c_str(), r.text.c_str());
   give_window_at_once(12); // at the same moment: the governor wants 100 ms between changes
+  for (auto&r: store->records()) std::printf("%s %s\n", std::string(name_of(r.kind)).c_str(), r.text.c_str());
   EXPECT_EQ(plant->in_force, plus);
   EXPECT_EQ(status().rejected.at("RateLimitExceeded"), 1U);
   advance(90ms, 10ms);
@@ -186,8 +188,10 @@ TEST_F(proposer_test, SavesOneStateAtATimeAndTheLastOneInTheEnd) {
   store->saves = fake_store::way::held;
   start_scripted();
   for (int i = 0; i < 4; ++i) {
-    give_window(12);
-    give_window(8);
+    advance(400ms, 100ms);
+    give_window_at_once(12);
+    advance(400ms, 100ms);
+    give_window_at_once(8);
     EXPECT_EQ(store->held(), 1U);
   }
   store->release();
@@ -219,7 +223,7 @@ TEST_F(proposer_test, ProposesTheSameForTheSameSeed) {
   const auto first = run();
   EXPECT_GT(first.size(), 20U);
   EXPECT_EQ(run(), first);
-  proposer_settings.seed = 8;
+  strategy.seed = 8;
   EXPECT_NE(run(), first);
 }
 

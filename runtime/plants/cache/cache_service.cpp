@@ -192,15 +192,18 @@ std::expected<reading, plant_error> cache_service::read(instant now, duration) {
                                        " us, expected a time after the previous read at " +
                                        std::to_string(begin.time_since_epoch().count()) + " us"});
   std::size_t depth = 0;
+  std::size_t waiting = 0;
   {
     std::lock_guard state(mutex_);
     if (stopping_) return std::unexpected(stopped());
     depth = queue_.queued_keys();
+    waiting = queue_.waiting_requests();
   }
   const auto totals = tally_.totals();
   reading out{begin, now, totals.requests() - last_totals_.requests(),
               metrics_between(last_totals_, totals, seconds_of(now - begin))};
   out.metrics["queue_depth"] = static_cast<double>(depth);
+  out.metrics["requests_waiting"] = static_cast<double>(waiting);
   last_totals_ = totals;
   last_read_ = now;
   was_read_ = true;

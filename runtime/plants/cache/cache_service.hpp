@@ -49,7 +49,8 @@ public:
   /// Ends and joins all threads; requests that still wait get no answer and are not counted. May be called again.
   void stop();
 
-  /// The metrics of metrics_between() plus queue_depth (keys waiting for a batch now). Never blocks.
+  /// The metrics of metrics_between() plus two of the moment: queue_depth (keys waiting for a batch) and
+  /// requests_waiting (for a fetch, queued or under way). Never blocks.
   std::expected<reading, plant_error> read(instant now, duration patience) override;
 
   /// Puts the whole set in force at once. The time to live and the batch size hold from this moment; it waits for

@@ -19,10 +19,7 @@ double way_of(const knob_spec& k, double from, double to) {
     return from == to ? 0 : std::copysign(0.25, to - from);
   if (k.scale == knob_scale::log && (from <= 0 || to <= 0)) return from == to ? 0 : std::copysign(1e6, to - from);
   double d = place(k, to) - place(k, from);
-  if (k.scale == knob_scale::periodic) {
-    while (d > 0.5) d -= 1;
-    while (d < -0.5) d += 1;
-  }
+  if (k.scale == knob_scale::periodic) d -= std::round(d); // the shorter way round
   return d;
 }
 

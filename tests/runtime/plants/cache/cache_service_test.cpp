@@ -40,13 +40,13 @@ protected:
   }
 
   /// Readings are taken on a time line of their own, so that looking does not move the plant's clock.
-  double queue_depth() {
+  double metric(const char* name) {
     loop_time_ += 1ms;
-    return service_->read(loop_time_, patience).value().metrics.at("queue_depth");
+    return service_->read(loop_time_, patience).value().metrics.at(name);
   }
 
   void wait_for_queued(double keys) {
-    ASSERT_TRUE(eventually([&] { return queue_depth() == keys; }));
+    ASSERT_TRUE(eventually([&] { return metric("queue_depth") == keys; }));
   }
 
   manual_clock clock_;
@@ -198,6 +198,7 @@ TEST_F(CacheService, FewerWorkersAreInForceOnlyWhenTheLastFetchTooManyHasEnded) 
   ASSERT_TRUE(eventually([&] { return service_->totals().misses == 20; })) << "nobody was forgotten";
   gate_.open(false);
   for (std::uint32_t key = 100; key < 110; ++key) ask(key);
+  gate_.wait_for_under_way(1);
   wait_for_queued(9);
   EXPECT_EQ(gate_.under_way(), 1U);
 }
@@ -221,7 +222,7 @@ TEST_F(CacheService, ARefusedSetChangesNothing) {
 TEST_F(CacheService, RequestsForOneKeyShareOneFetch) {
   start({.workers = 4, .batch_size = 1});
   for (int i = 0; i < 5; ++i) ask(7);
-  gate_.wait_for_under_way(1);
+  ASSERT_TRUE(eventually([&] { return metric("requests_waiting") == 5; }));
   gate_.open(true);
   ASSERT_TRUE(eventually([&] { return service_->totals().requests() == 5; }));
   EXPECT_EQ(service_->totals().fetched_keys, 1U);
