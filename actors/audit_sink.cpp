@@ -44,8 +44,10 @@ audit_sink_actor::behavior_type audit_sink(self_ptr self, std::shared_ptr<store_
         const auto number = self->state.reads.add(promise);
         store->load(std::move(key), [to = weak_handle(audit_sink_actor(self)), number](store_port::loaded value) {
           // A failure must never look like "there is none": the loop would begin afresh, out of safe mode.
-          if (!value) to.tell(wake_atom::value, number, false, "cannot read durable state: " + value.error());
-          else to.tell(wake_atom::value, number, value->has_value(), std::move(*value).value_or(""));
+          if (!value)
+            to.tell(wake_atom::value, number, false, "cannot read durable state: " + value.error());
+          else
+            to.tell(wake_atom::value, number, value->has_value(), std::move(*value).value_or(""));
         });
         return promise;
       },
@@ -64,8 +66,10 @@ audit_sink_actor::behavior_type audit_sink(self_ptr self, std::shared_ptr<store_
       },
       [=](wake_atom, std::uint64_t number, bool found, std::string& value) {
         auto promise = self->state.reads.take(number);
-        if (!found && !value.empty()) promise.deliver(caf::make_error(caf::sec::runtime_error, std::move(value)));
-        else promise.deliver(found, std::move(value));
+        if (!found && !value.empty())
+          promise.deliver(caf::make_error(caf::sec::runtime_error, std::move(value)));
+        else
+          promise.deliver(found, std::move(value));
       },
   };
 }

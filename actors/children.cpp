@@ -52,7 +52,8 @@ void children::clear() {
 }
 
 void children::on_down(const caf::down_msg& message) {
-  const auto found = std::ranges::find_if(children_, [&](const child& c) { return c.handle && c.handle.address() == message.source; });
+  const auto found =
+      std::ranges::find_if(children_, [&](const child& c) { return c.handle && c.handle.address() == message.source; });
   if (found == children_.end()) return;
   const auto i = static_cast<std::size_t>(found - children_.begin());
   found->handle = nullptr;
@@ -64,10 +65,13 @@ void children::on_down(const caf::down_msg& message) {
   if (stage_ != stage::keeping) return;
   if (std::ranges::find(to_start_, i) != to_start_.end()) return; // is to be started again anyway
   const bool abnormal = message.reason != caf::exit_reason::normal;
-  child_end end{.which = i, .abnormal = abnormal,
+  child_end end{.which = i,
+                .abnormal = abnormal,
                 .reason = found->spec.name + " ended: " + self_->home_system().render(message.reason)};
-  if (waits_ == waiting::nothing) handle_end(end);
-  else ended_meanwhile_.push_back(std::move(end));
+  if (waits_ == waiting::nothing)
+    handle_end(end);
+  else
+    ended_meanwhile_.push_back(std::move(end));
 }
 
 void children::handle_end(const child_end& end) {
@@ -83,7 +87,8 @@ void children::handle_end(const child_end& end) {
     ended_meanwhile_.clear();
     after_ending_ = [this] {
       gave_up_("more than " + std::to_string(settings_.intensity) + " restarts in " +
-               std::to_string(std::chrono::floor<std::chrono::seconds>(settings_.period).count()) + " s; last: " + failure_);
+               std::to_string(std::chrono::floor<std::chrono::seconds>(settings_.period).count()) +
+               " s; last: " + failure_);
     };
   } else {
     to_start_ = decision.start;

@@ -19,12 +19,12 @@ namespace homeostat {
 struct child_spec {
   std::string name;
   child_restart restart{child_restart::permanent};
-  duration shutdown{1s};              ///< how long it may take to end when told to; then it is killed
-  std::function<caf::actor()> spawn;  ///< starts it; may use the children that start before it
+  duration shutdown{1s};             ///< how long it may take to end when told to; then it is killed
+  std::function<caf::actor()> spawn; ///< starts it; may use the children that start before it
 };
 
-/// Carries out what policies/supervision decides: starts children in order, watches them, ends them in reverse order, starts
-/// them again after a delay. A part of each supervisor's state, not an actor.
+/// Carries out what policies/supervision decides: starts children in order, watches them, ends them in reverse order,
+/// starts them again after a delay. A part of each supervisor's state, not an actor.
 class children {
 public:
   children() = default;
@@ -34,7 +34,7 @@ public:
   ~children();
 
   /// @param timer  arms a timer that calls on_timer(token) with the token given. Tokens count from 1.
-  /// @param gave_up  called once, with the reason, when the restart intensity is exceeded; every child has ended by then.
+  /// @param gave_up  called with the reason when the restart intensity is exceeded; every child has ended by then.
   void set_up(caf::scheduled_actor* self, supervision_settings settings, std::uint64_t seed, time_line time,
               std::function<void(duration, std::uint64_t)> timer, std::function<void(std::string)> gave_up);
   void add(child_spec spec);
@@ -48,13 +48,13 @@ public:
 
   /// From now on nobody is started again, and who ends is not missed: the members are being stopped.
   void hold();
-  /// Ends all children in reverse start order, then calls `done`. None is started again. A child that neither an exit message
-  /// nor a kill ends (its handler does not return) is left behind. Called again, only the last `done` is called.
+  /// Ends all children in reverse start order, then calls `done`. None is started again. A child that neither an exit
+  /// message nor a kill ends (its handler does not return) is left behind. Called again, only the last `done` counts.
   void stop_all(std::function<void()> done);
 
   [[nodiscard]] caf::actor handle(std::size_t i) const { return children_[i].handle; }
   [[nodiscard]] std::size_t size() const { return children_.size(); }
-  [[nodiscard]] std::uint64_t restarts() const { return restarts_; }          ///< not counting the children of each
+  [[nodiscard]] std::uint64_t restarts() const { return restarts_; }         ///< not counting the children of each
   [[nodiscard]] const std::string& last_failure() const { return failure_; } ///< what the last restart was for
   [[nodiscard]] bool any_runs() const;
   [[nodiscard]] bool gave_up() const { return stage_ == stage::given_up; }
@@ -84,11 +84,11 @@ private:
   std::function<void(duration, std::uint64_t)> timer_;
   std::function<void(std::string)> gave_up_;
   std::vector<child> children_;
-  std::deque<std::size_t> ending_;    ///< to be ended, the front one now
+  std::deque<std::size_t> ending_; ///< to be ended, the front one now
   std::function<void()> after_ending_;
   std::vector<std::size_t> to_start_; ///< after the delay
   std::deque<child_end> ended_meanwhile_;
-  std::uint64_t token_{0};            ///< the timer that counts; never goes back, so that old timers stay void
+  std::uint64_t token_{0}; ///< the timer that counts; never goes back, so that old timers stay void
   waiting waits_{waiting::nothing};
   stage stage_{stage::keeping};
   std::uint64_t restarts_{0};

@@ -46,7 +46,8 @@ void send_records(self_ptr self, governor_effects& effects) {
   self->request(s.audit, s.settings.audit_timeout, std::move(batch))
       .then([answered](audit_answer& answer) { answered(std::move(answer)); },
             [answered, self](const caf::error& reason) {
-              answered({.ticket = 0, .status = audit_status::failed, .text = "audit: " + self->system().render(reason)});
+              answered(
+                  {.ticket = 0, .status = audit_status::failed, .text = "audit: " + self->system().render(reason)});
             });
 }
 
@@ -55,21 +56,26 @@ void send_actuation(self_ptr self, actuation wanted) {
   auto& s = self->state;
   const std::uint64_t ticket = wanted.ticket;
   self->request(s.plant, s.settings.apply_timeout, std::move(wanted))
-      .then([self, ticket](actuation_answer& answer) {
-              answer.ticket = ticket; // whose answer it is, CAF knows better than any port
-              feed(self, answer);
-            },
-            [self, ticket](const caf::error& reason) {
-              feed(self, actuation_answer{.ticket = ticket, .ok = false, .read_back = {},
-                                          .text = "actuator: " + self->system().render(reason)});
-            });
+      .then(
+          [self, ticket](actuation_answer& answer) {
+            answer.ticket = ticket; // whose answer it is, CAF knows better than any port
+            feed(self, answer);
+          },
+          [self, ticket](const caf::error& reason) {
+            feed(self, actuation_answer{.ticket = ticket,
+                                        .ok = false,
+                                        .read_back = {},
+                                        .text = "actuator: " + self->system().render(reason)});
+          });
 }
 
 void count(governor_actor_state& s, const governor_effects& effects) {
   for (const audit_record& record : effects.records) {
     if (record.kind != audit_kind::committed) continue;
-    if (record.classification == change_class::rollback) s.rollbacks += record.source == "rollback to baseline" ? 1U : 0U;
-    else ++s.applied;
+    if (record.classification == change_class::rollback)
+      s.rollbacks += record.source == "rollback to baseline" ? 1U : 0U;
+    else
+      ++s.applied;
   }
   if (effects.verdict && effects.verdict->refused) ++s.rejected[std::string(name_of(effects.verdict->refused->code))];
 }
@@ -99,10 +105,11 @@ void begin(self_ptr self, std::optional<governor_state> persisted, const std::op
 void read_plant_and_begin(self_ptr self, std::optional<governor_state> persisted) {
   auto& s = self->state;
   self->request(s.plant, s.settings.apply_timeout, readback_atom::value)
-      .then([self, persisted](const actuation_answer& answer) {
-              begin(self, persisted, answer.ok ? std::optional(answer.read_back) : std::nullopt);
-            },
-            [self, persisted](const caf::error&) { begin(self, persisted, std::nullopt); });
+      .then(
+          [self, persisted](const actuation_answer& answer) {
+            begin(self, persisted, answer.ok ? std::optional(answer.read_back) : std::nullopt);
+          },
+          [self, persisted](const caf::error&) { begin(self, persisted, std::nullopt); });
 }
 
 /// A state that cannot be read is not a reason to guess: the supervisor tries again, and gives up if it stays so.
@@ -123,14 +130,21 @@ loop_status status_of(const governor_actor_state& s) {
   loop_status status;
   status.name = s.settings.config.loop;
   status.pool = s.settings.pool;
-  status.state = !s.recovered ? "starting" : s.core.stopping ? "stopping" : is_frozen(s.core.safe_mode) ? "safe mode" : "running";
+  status.state = !s.recovered                  ? "starting"
+                 : s.core.stopping             ? "stopping"
+                 : is_frozen(s.core.safe_mode) ? "safe mode"
+                                               : "running";
   status.generation = s.core.generation;
   status.revision = s.core.revision;
   for (std::size_t i = 0; s.recovered && i < s.settings.config.knobs.size(); ++i) {
     const knob_spec& knob = s.settings.config.knobs[i];
-    status.knobs.push_back({.name = knob.name, .unit = knob.unit, .value = s.core.live[i], .base = s.core.base[i],
+    status.knobs.push_back({.name = knob.name,
+                            .unit = knob.unit,
+                            .value = s.core.live[i],
+                            .base = s.core.base[i],
                             .baseline = s.core.baseline ? s.core.baseline->values[i] : knob.initial,
-                            .min = knob.min, .max = knob.max});
+                            .min = knob.min,
+                            .max = knob.max});
   }
   for (const auto& hold : s.core.safe_mode.holds)
     if (hold) status.safe_mode_reasons.emplace_back(name_of(hold->reason));
@@ -147,9 +161,11 @@ caf::result<proposal_verdict> on_proposal(self_ptr self, proposal p) {
   if (p.kind == proposal_kind::no_change)
     return caf::make_error(caf::sec::invalid_argument, std::string("a proposal of no change has no verdict"));
   if (!s.recovered || s.stopped)
-    return proposal_verdict{.proposal_id = p.id, .accepted = std::nullopt,
-                            .refused = violation{.code = violation_code::in_safe_mode, .knob = {}, .value = 0, .limit = 0,
-                                                 .retry_at = std::nullopt}};
+    return proposal_verdict{
+        .proposal_id = p.id,
+        .accepted = std::nullopt,
+        .refused = violation{
+            .code = violation_code::in_safe_mode, .knob = {}, .value = 0, .limit = 0, .retry_at = std::nullopt}};
   auto promise = self->make_response_promise<proposal_verdict>();
   p.id = s.proposers.add({.promise = promise, .proposal_id = p.id});
   feed(self, p);
@@ -175,8 +191,12 @@ live_configuration on_listener(self_ptr self, const live_listener_actor& listene
   }
   // Generation 0 is nobody's: until recovery says more, nothing can match it.
   if (!s.recovered) return {};
-  return {.generation = s.core.generation, .revision = s.core.revision, .applied_at = s.settings.time.now(self),
-          .values = s.core.live, .base = s.core.base, .frozen = is_frozen(s.core.safe_mode),
+  return {.generation = s.core.generation,
+          .revision = s.core.revision,
+          .applied_at = s.settings.time.now(self),
+          .values = s.core.live,
+          .base = s.core.base,
+          .frozen = is_frozen(s.core.safe_mode),
           .baseline = s.core.baseline ? s.core.baseline->values : knob_values{}};
 }
 
@@ -215,8 +235,10 @@ governor_actor::behavior_type governor(self_ptr self, governor_settings settings
         return promise;
       },
       [self](giveup_atom, const std::string& text) {
-        if (!self->state.recovered) self->state.given_up_early = text;
-        else feed(self, give_up{.text = text});
+        if (!self->state.recovered)
+          self->state.given_up_early = text;
+        else
+          feed(self, give_up{.text = text});
       },
       [self](look_atom, std::uint64_t timer) {
         if (self->state.timers.fired(timer)) feed(self, tick{});

@@ -16,8 +16,9 @@ using self_ptr = supervisor_actor::stateful_pointer<group_state>;
 // supervisor waits 2 s for its children.
 constexpr duration pool_patience = 2500ms;
 constexpr duration node_patience = 3s;
-constexpr duration pool_stop_margin = 1s;
+constexpr duration pool_stop_margin = 1250ms;
 constexpr duration node_stop_margin = 1500ms;
+constexpr duration sink_shutdown = 100ms;
 // Time for a member to end its own children one by one, when it is told to end without an ordered stop.
 constexpr duration loop_shutdown = 5s;
 constexpr duration pool_shutdown = 6s;
@@ -84,22 +85,22 @@ void finish_status(const group_state& s, status_list& list) {
 }
 
 /// @tparam Part  a member's status: one loop or several.
-template <class Member, class Part>
-caf::result<std::vector<loop_status>> collect_status(self_ptr self) {
+template <class Member, class Part> caf::result<std::vector<loop_status>> collect_status(self_ptr self) {
   const auto list = std::make_shared<status_list>();
   list->owed = owe<std::vector<loop_status>>(self);
   const auto take = [list](Part& part) {
-    if constexpr (std::is_same_v<Part, loop_status>) list->loops.push_back(std::move(part));
-    else std::ranges::move(part, std::back_inserter(list->loops));
+    if constexpr (std::is_same_v<Part, loop_status>)
+      list->loops.push_back(std::move(part));
+    else
+      std::ranges::move(part, std::back_inserter(list->loops));
   };
-  ask_members<Member, Part>(self, self->state.patience, take, [] {},
-                            [self, list] { finish_status(self->state, *list); }, status_atom::value);
+  ask_members<Member, Part>(
+      self, self->state.patience, take, [] {}, [self, list] { finish_status(self->state, *list); }, status_atom::value);
   return list->owed->promise();
 }
 
 /// Stops all members side by side, each in its own order, then the children that serve them.
-template <class Member>
-caf::result<bool> stop(self_ptr self) {
+template <class Member> caf::result<bool> stop(self_ptr self) {
   auto& s = self->state;
   auto promise = self->make_response_promise<bool>();
   s.stoppers.add(promise);
@@ -112,8 +113,9 @@ caf::result<bool> stop(self_ptr self) {
       self->quit();
     });
   };
-  ask_members<Member, bool>(self, s.stop_patience, [all_clean](bool clean) { *all_clean = *all_clean && clean; },
-                            [all_clean] { *all_clean = false; }, done, stop_atom::value);
+  ask_members<Member, bool>(
+      self, s.stop_patience, [all_clean](bool clean) { *all_clean = *all_clean && clean; },
+      [all_clean] { *all_clean = false; }, done, stop_atom::value);
   return promise;
 }
 
@@ -130,13 +132,14 @@ caf::result<command_result> pass_on(self_ptr self, const std::string& loop, cons
     owed->deliver({.ok = false, .text = "no answer: " + self->system().render(reason)});
   };
   const auto to = caf::actor_cast<Member>(member);
-  if constexpr (std::is_same_v<Member, loop_supervisor_actor>) self->request(to, s.patience, command).then(answer, failed);
-  else self->request(to, s.patience, loop, command).then(answer, failed);
+  if constexpr (std::is_same_v<Member, loop_supervisor_actor>)
+    self->request(to, s.patience, command).then(answer, failed);
+  else
+    self->request(to, s.patience, loop, command).then(answer, failed);
   return owed->promise();
 }
 
-template <class Member>
-supervisor_actor::behavior_type behavior_of(self_ptr self) {
+template <class Member> supervisor_actor::behavior_type behavior_of(self_ptr self) {
   using part = std::conditional_t<std::is_same_v<Member, loop_supervisor_actor>, loop_status, std::vector<loop_status>>;
   return {
       [self](const std::string& loop, const operator_command& command) { return pass_on<Member>(self, loop, command); },
@@ -159,7 +162,9 @@ supervisor_actor::behavior_type pool_supervisor(self_ptr self, pool_setup setup,
     s.route[loop.governor.config.loop] = {.child = s.kids.size(), .pool = setup.name};
     // Here, not in the loop's supervisor: it must outlive that one too.
     loop.actuator = one_call_at_a_time(std::move(loop.actuator));
-    s.kids.add({.name = "loop " + loop.governor.config.loop, .restart = child_restart::permanent, .shutdown = loop_shutdown,
+    s.kids.add({.name = "loop " + loop.governor.config.loop,
+                .restart = child_restart::permanent,
+                .shutdown = loop_shutdown,
                 .spawn = [self, loop = std::move(loop)] {
                   return caf::actor_cast<caf::actor>(self->spawn(loop_supervisor, loop, self->state.audit));
                 }});
@@ -172,7 +177,10 @@ supervisor_actor::behavior_type node_supervisor(self_ptr self, node_setup setup)
   auto& s = self->state;
   s.patience = node_patience;
   set_up_group(self, setup.supervision, setup.seed, setup.time);
-  s.kids.add({.name = "audit sink", .restart = child_restart::permanent, .shutdown = 1s, .spawn = [self, store = reads_after_writes(setup.store)] {
+  s.kids.add({.name = "audit sink",
+              .restart = child_restart::permanent,
+              .shutdown = sink_shutdown,
+              .spawn = [self, store = reads_after_writes(setup.store)] {
                 self->state.audit = self->spawn(audit_sink, store);
                 return caf::actor_cast<caf::actor>(self->state.audit);
               }});
@@ -184,7 +192,9 @@ supervisor_actor::behavior_type node_supervisor(self_ptr self, node_setup setup)
       loop.actuator = one_call_at_a_time(std::move(loop.actuator));
     }
     const std::uint64_t seed = setup.seed + s.kids.size(); // pools that fail together must not come back in step
-    s.kids.add({.name = "pool " + pool.name, .restart = child_restart::permanent, .shutdown = pool_shutdown,
+    s.kids.add({.name = "pool " + pool.name,
+                .restart = child_restart::permanent,
+                .shutdown = pool_shutdown,
                 .spawn = [self, pool = std::move(pool), time = setup.time, seed] {
                   return caf::actor_cast<caf::actor>(self->spawn(pool_supervisor, pool, self->state.audit, time, seed));
                 }});

@@ -52,8 +52,8 @@ struct group_state {
 supervisor_actor::behavior_type pool_supervisor(supervisor_actor::stateful_pointer<group_state> self, pool_setup setup,
                                                 audit_sink_actor audit, time_line time, std::uint64_t seed);
 
-/// Supervises audit sink and pools. The sink starts first and stops last; when it ends, the pools start again with the new
-/// one, from durable state. A stop is answered within the longest stop_timeout of its loops and 2 s.
+/// Supervises audit sink and pools. The sink starts first and stops last; when it ends, the pools start again with the
+/// new one, from durable state. A stop is answered within the longest stop_timeout of its loops and 2 s.
 supervisor_actor::behavior_type node_supervisor(supervisor_actor::stateful_pointer<group_state> self, node_setup setup);
 
 } // namespace homeostat

@@ -1,7 +1,7 @@
 #pragma once
 
-// Every actor's interface: the table of contents of the running system. Plain values travel (messages/types.hpp, policies/);
-// every request has a finite timeout at its sender. An error answer is a caf::error; refusals are values.
+// Every actor's interface: the table of contents of the running system. Plain values travel (messages/types.hpp,
+// policies/); every request has a finite timeout at its sender. An error answer is a caf::error; refusals are values.
 
 #include "messages/caf_binding.hpp"
 
@@ -39,8 +39,7 @@ using audit_sink_actor = caf::typed_actor<
 /// Applies to one plant and reads back. One per loop; only the governor talks to it.
 using actuator_actor = caf::typed_actor<
     // A full set of values; the answer says what is in force.
-    caf::replies_to<actuation>::with<actuation_answer>,
-    caf::replies_to<readback_atom>::with<actuation_answer>,
+    caf::replies_to<actuation>::with<actuation_answer>, caf::replies_to<readback_atom>::with<actuation_answer>,
     // Internal: the port has answered request n.
     caf::reacts_to<wake_atom, std::uint64_t, actuation_answer>>;
 
@@ -76,19 +75,18 @@ using proposer_actor = live_listener_actor::extend<
     caf::reacts_to<look_atom, std::uint64_t>>;
 
 /// What every supervisor above one loop answers.
-using loop_supervisor_actor = caf::typed_actor<
-    caf::replies_to<operator_command>::with<command_result>,
-    caf::replies_to<status_atom>::with<loop_status>,
-    // Ordered shutdown of the loop; answers when its plant is at rest and its children have ended.
-    caf::replies_to<stop_atom>::with<bool>,
-    // Internal: a restart delay or a stop timeout is over.
-    caf::reacts_to<start_atom, std::uint64_t>>;
+using loop_supervisor_actor =
+    caf::typed_actor<caf::replies_to<operator_command>::with<command_result>,
+                     caf::replies_to<status_atom>::with<loop_status>,
+                     // Ordered shutdown of the loop; answers when its plant is at rest and its children have ended.
+                     caf::replies_to<stop_atom>::with<bool>,
+                     // Internal: a restart delay or a stop timeout is over.
+                     caf::reacts_to<start_atom, std::uint64_t>>;
 
 /// Pool and node: commands by loop name.
-using supervisor_actor = caf::typed_actor<
-    caf::replies_to<std::string, operator_command>::with<command_result>,
-    caf::replies_to<status_atom>::with<std::vector<loop_status>>,
-    caf::replies_to<stop_atom>::with<bool>,
-    caf::reacts_to<start_atom, std::uint64_t>>;
+using supervisor_actor =
+    caf::typed_actor<caf::replies_to<std::string, operator_command>::with<command_result>,
+                     caf::replies_to<status_atom>::with<std::vector<loop_status>>,
+                     caf::replies_to<stop_atom>::with<bool>, caf::reacts_to<start_atom, std::uint64_t>>;
 
 } // namespace homeostat

@@ -9,14 +9,13 @@
 
 namespace homeostat {
 
-/// The timers behind a policy's `look_again`. Policies name the next look after every input; armed for each, timers would
-/// pile up by the hundred. One that goes off early does no harm, the policy just names its time again, so a new one is only
-/// armed when it is due before all that are on their way.
+/// The timers behind a policy's `look_again`. Policies name the next look after every input; armed for each, timers
+/// would pile up by the hundred. One that goes off early does no harm, the policy just names its time again, so a new
+/// one is only armed when it is due before all that are on their way.
 class look_timers {
 public:
   /// Makes sure that a look_atom comes at `at` or before. @param now  this moment on the loop's time line.
-  template <class Self>
-  void arm(Self* self, instant at, instant now) {
+  template <class Self> void arm(Self* self, instant at, instant now) {
     // Not at once: a policy that keeps naming the present would keep its actor busy for ever.
     const instant due = std::max<instant>(at, now + 1ms);
     if (std::ranges::any_of(due_, [&](instant earlier) { return earlier <= due; })) return;
@@ -25,9 +24,7 @@ public:
   }
 
   /// Takes a timer that has gone off. @returns false if it is none of these.
-  bool fired(std::uint64_t timer) {
-    return std::erase(due_, instant(duration(static_cast<std::int64_t>(timer)))) > 0;
-  }
+  bool fired(std::uint64_t timer) { return std::erase(due_, instant(duration(static_cast<std::int64_t>(timer)))) > 0; }
 
   [[nodiscard]] std::size_t on_their_way() const { return due_.size(); }
 

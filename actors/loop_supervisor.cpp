@@ -12,19 +12,21 @@ namespace {
 using self_ptr = loop_supervisor_actor::stateful_pointer<loop_supervisor_state>;
 
 constexpr duration request_timeout = 2s;
+// A child ends at its next message. One that is stuck in a handler costs twice this much, after the stop timeout.
+constexpr duration child_shutdown = 500ms;
 
 // Timer tokens count from 1: this one tells the supervisor to start its children in the form that is due now.
 constexpr std::uint64_t new_form_token = 0;
 
 child_spec actuator_child(self_ptr self) {
-  return {.name = "actuator", .restart = child_restart::permanent, .shutdown = 1s, .spawn = [self] {
+  return {.name = "actuator", .restart = child_restart::permanent, .shutdown = child_shutdown, .spawn = [self] {
             self->state.actuator = self->spawn(actuator, self->state.setup.actuator);
             return caf::actor_cast<caf::actor>(self->state.actuator);
           }};
 }
 
 child_spec governor_child(self_ptr self) {
-  return {.name = "governor", .restart = child_restart::permanent, .shutdown = 1s, .spawn = [self] {
+  return {.name = "governor", .restart = child_restart::permanent, .shutdown = child_shutdown, .spawn = [self] {
             auto& s = self->state;
             governor_settings settings = s.setup.governor;
             if (s.given_up) settings.config.watch_telemetry = false; // a caretaker has no sensor
@@ -35,7 +37,7 @@ child_spec governor_child(self_ptr self) {
 }
 
 child_spec sensor_child(self_ptr self) {
-  return {.name = "sensor", .restart = child_restart::permanent, .shutdown = 1s, .spawn = [self] {
+  return {.name = "sensor", .restart = child_restart::permanent, .shutdown = child_shutdown, .spawn = [self] {
             auto& s = self->state;
             s.sensor = self->spawn(sensor, s.setup.sensor, s.setup.telemetry, s.governor);
             return caf::actor_cast<caf::actor>(s.sensor);
@@ -43,7 +45,7 @@ child_spec sensor_child(self_ptr self) {
 }
 
 child_spec proposer_child(self_ptr self) {
-  return {.name = "proposer", .restart = child_restart::permanent, .shutdown = 1s, .spawn = [self] {
+  return {.name = "proposer", .restart = child_restart::permanent, .shutdown = child_shutdown, .spawn = [self] {
             auto& s = self->state;
             return caf::actor_cast<caf::actor>(self->spawn(proposer, s.setup.proposer, s.audit, s.governor, s.sensor));
           }};
@@ -96,7 +98,8 @@ caf::result<command_result> pass_on(self_ptr self, const operator_command& comma
   if (s.kids.gave_up() && s.given_up && command.action == operator_action::reset_safe_mode) {
     // Not even the caretaker runs: a person's reset gives it another chance.
     self->send(self, start_atom::value, new_form_token);
-    return command_result{.ok = false, .text = "the loop was down; its governor starts again, reset once more when it runs"};
+    return command_result{.ok = false,
+                          .text = "the loop was down; its governor starts again, reset once more when it runs"};
   }
   const auto owed = owe<command_result>(self);
   self->request(s.governor, request_timeout, command)
@@ -129,8 +132,10 @@ void finish_status(self_ptr self, status_parts& parts) {
   status.digests = parts.seen.digests;
   status.digest_faults = parts.seen.faults;
   status.restarts = s.kids.restarts();
-  if (s.given_up) status.text = *s.given_up;
-  else if (!s.kids.last_failure().empty()) status.text = "last restart: " + s.kids.last_failure();
+  if (s.given_up)
+    status.text = *s.given_up;
+  else if (!s.kids.last_failure().empty())
+    status.text = "last restart: " + s.kids.last_failure();
   parts.owed->deliver(std::move(status));
 }
 
@@ -147,7 +152,8 @@ caf::result<loop_status> collect_status(self_ptr self) {
     self->request(s.sensor, request_timeout, status_atom::value)
         .then([done, parts](sensor_status& seen) { parts->seen = std::move(seen), done(); },
               [done](const caf::error&) { done(); });
-  else done();
+  else
+    done();
   return parts->owed->promise();
 }
 
@@ -196,8 +202,10 @@ loop_supervisor_actor::behavior_type loop_supervisor(self_ptr self, loop_setup s
       [self](status_atom) { return collect_status(self); },
       [self](stop_atom) { return stop(self); },
       [self](start_atom, std::uint64_t token) {
-        if (token == new_form_token) start_children(self);
-        else self->state.kids.on_timer(token);
+        if (token == new_form_token)
+          start_children(self);
+        else
+          self->state.kids.on_timer(token);
       },
   };
 }

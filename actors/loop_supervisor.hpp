@@ -18,7 +18,8 @@ struct loop_setup {
   governor_settings governor;
   sensor_settings sensor;
   proposer_settings proposer;
-  /// rest_for_one or one_for_all: each child holds the handles of those before it. one_for_one is taken as rest_for_one.
+  /// rest_for_one or one_for_all: each child holds the handles of those before it. one_for_one is taken as
+  /// rest_for_one.
   supervision_settings supervision{.strategy = restart_strategy::rest_for_one};
   std::shared_ptr<actuator_port> actuator;
   std::shared_ptr<telemetry_port> telemetry;
@@ -42,9 +43,10 @@ struct loop_supervisor_state {
 };
 
 /// Starts actuator, governor, sensor, proposer in this order and restarts the rest when one ends. When that happens too
-/// often it leaves the loop frozen (RestartIntensity) at its last good values, with a governor that people can still talk
-/// to; when they reset its safe mode, all children start again.
-loop_supervisor_actor::behavior_type loop_supervisor(loop_supervisor_actor::stateful_pointer<loop_supervisor_state> self,
-                                                     loop_setup setup, audit_sink_actor audit);
+/// often it leaves the loop frozen (RestartIntensity) at its last good values, with a governor that people can still
+/// talk to; when they reset its safe mode, all children start again.
+loop_supervisor_actor::behavior_type
+loop_supervisor(loop_supervisor_actor::stateful_pointer<loop_supervisor_state> self, loop_setup setup,
+                audit_sink_actor audit);
 
 } // namespace homeostat

@@ -13,13 +13,12 @@
 
 namespace homeostat {
 
-// In CAF a promise that is dropped never answers. So whoever holds one for later holds it in one of these, which answer with
-// an error when they go, and they go with the actor, whether it was told to end, failed or was killed.
+// In CAF a promise that is dropped never answers. So whoever holds one for later holds it in one of these, which answer
+// with an error when they go, and they go with the actor, whether it was told to end, failed or was killed.
 
 /// Promises an actor still owes, by number. A part of its state.
 /// @tparam Promise  anything with deliver(value) and deliver(caf::error).
-template <class Promise>
-class open_promises {
+template <class Promise> class open_promises {
 public:
   open_promises() = default;
   open_promises(const open_promises&) = delete;
@@ -38,8 +37,7 @@ public:
   [[nodiscard]] std::size_t size() const { return promises_.size(); }
   [[nodiscard]] bool empty() const { return promises_.empty(); }
 
-  template <class Value>
-  void answer_all(const Value& value) {
+  template <class Value> void answer_all(const Value& value) {
     for (auto& [number, promise] : std::exchange(promises_, {})) promise.deliver(value);
   }
   void fail_all(const caf::error& reason) { answer_all(reason); }
@@ -50,8 +48,7 @@ private:
 };
 
 /// One answer that other actors' answers go into: held by the continuations that wait for them.
-template <class Value>
-class owed_answer {
+template <class Value> class owed_answer {
 public:
   explicit owed_answer(caf::typed_response_promise<Value> promise) : promise_(std::move(promise)) {}
   owed_answer(const owed_answer&) = delete;
@@ -70,22 +67,18 @@ private:
 };
 
 /// @returns what the actor owes for the request it is handling; `return owed->promise();` ends the handler.
-template <class Value, class Self>
-[[nodiscard]] std::shared_ptr<owed_answer<Value>> owe(Self* self) {
+template <class Value, class Self> [[nodiscard]] std::shared_ptr<owed_answer<Value>> owe(Self* self) {
   return std::make_shared<owed_answer<Value>>(self->template make_response_promise<Value>());
 }
 
 /// An exception that leaves a handler ends the actor; its text becomes the reason, which the supervisor is told.
-template <class Self>
-void end_on_exception(Self* self) {
+template <class Self> void end_on_exception(Self* self) {
   self->set_exception_handler([](std::exception_ptr& failure) -> caf::error {
     try {
       std::rethrow_exception(failure);
     } catch (const std::exception& e) {
       return caf::make_error(caf::sec::runtime_error, std::string(e.what()));
-    } catch (...) {
-      return caf::make_error(caf::sec::runtime_error, std::string("an exception of unknown type"));
-    }
+    } catch (...) { return caf::make_error(caf::sec::runtime_error, std::string("an exception of unknown type")); }
   });
 }
 

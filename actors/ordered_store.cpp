@@ -17,7 +17,8 @@ public:
   explicit ordered_store(std::shared_ptr<store_port> store) : store_(std::move(store)) {}
 
   bool submit(audit_batch batch, answer_function done) override {
-    return write(std::move(done), [&](answer_function answer) { return store_->submit(std::move(batch), std::move(answer)); });
+    return write(std::move(done),
+                 [&](answer_function answer) { return store_->submit(std::move(batch), std::move(answer)); });
   }
 
   bool save(std::string key, std::string value, answer_function done) override {
@@ -41,8 +42,7 @@ private:
     load_function done;
   };
 
-  template <class Call>
-  bool write(answer_function done, Call call) {
+  template <class Call> bool write(answer_function done, Call call) {
     const std::uint64_t number = begin();
     // The store may keep its callback for ever: that must not keep this alive.
     const auto answer = [weak = weak_from_this(), number, done = std::move(done)](audit_answer result) {

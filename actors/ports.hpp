@@ -10,10 +10,11 @@
 
 namespace homeostat {
 
-// What the actors need done outside, implemented in runtime/. No call here blocks. A port answers by calling `done` exactly
-// once, from any thread, possibly before the call returns. Ports outlive the actors that use them.
+// What the actors need done outside, implemented in runtime/. No call here blocks. A port answers by calling `done`
+// exactly once, from any thread, possibly before the call returns. Ports outlive the actors that use them.
 
-/// Audit and durable state. Reads need not see writes that have not been answered yet (actors/ordered_store waits for them).
+/// Audit and durable state. Reads need not see writes that have not been answered yet (actors/ordered_store waits for
+/// them).
 class store_port {
 public:
   virtual ~store_port() = default;

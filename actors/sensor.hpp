@@ -35,8 +35,8 @@ struct sensor_actor_state {
   ~sensor_actor_state();
 };
 
-/// Validates digests and sums them up into windows (policies/telemetry/window), and sends these on credit to the governor,
-/// which watches the objective on its own, and to whoever else asks.
+/// Validates digests and sums them up into windows (policies/telemetry/window), and sends these on credit to the
+/// governor, which watches the objective on its own, and to whoever else asks.
 sensor_actor::behavior_type sensor(sensor_actor::stateful_pointer<sensor_actor_state> self, sensor_settings settings,
                                    std::shared_ptr<telemetry_port> port, governor_actor governor);
 

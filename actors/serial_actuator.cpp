@@ -21,15 +21,16 @@ public:
 
   void apply(actuation wanted, answer_function done) override {
     const std::uint64_t ticket = wanted.ticket;
-    enter({.run = [wanted = std::move(wanted)](actuator_port& port, answer_function answer) {
-             port.apply(wanted, std::move(answer));
-           },
-           .done = std::move(done), .ticket = ticket});
+    enter({.run = [wanted = std::move(wanted)](actuator_port& port,
+                                               answer_function answer) { port.apply(wanted, std::move(answer)); },
+           .done = std::move(done),
+           .ticket = ticket});
   }
 
   void read_back(answer_function done) override {
     enter({.run = [](actuator_port& port, answer_function answer) { port.read_back(std::move(answer)); },
-           .done = std::move(done), .ticket = 0});
+           .done = std::move(done),
+           .ticket = 0});
   }
 
 private:
@@ -43,8 +44,10 @@ private:
     call superseded;
     {
       const std::lock_guard lock(mutex_);
-      if (busy_) std::swap(superseded, waiting_), std::swap(waiting_, next);
-      else busy_ = true;
+      if (busy_)
+        std::swap(superseded, waiting_), std::swap(waiting_, next);
+      else
+        busy_ = true;
     }
     if (superseded.done) superseded.done(failed(superseded.ticket, "given up: a newer call took its place"));
     if (next.done) start(std::move(next));

@@ -6,8 +6,8 @@
 
 namespace homeostat {
 
-/// Keeps what ports.hpp promises to an actuator port, "one call at a time", whatever becomes of its callers: an actor that
-/// gives up waiting or is started again asks anew while the plant may still be busy with the call before.
+/// Keeps what ports.hpp promises to an actuator port, "one call at a time", whatever becomes of its callers: an actor
+/// that gives up waiting or is started again asks anew while the plant may still be busy with the call before.
 ///
 /// A call made meanwhile waits until that one has been answered, so that a new governor's reading never overtakes its
 /// predecessor's change. Only the newest waits: the one before it is answered as failed and never reaches the plant. An

@@ -9,8 +9,8 @@
 
 namespace homeostat {
 
-/// The loop's time line: the actor system's steady clock, anchored once to the wall clock. It does not jump while the process
-/// lives, means something after a restart, and is virtual under CAF's test scheduler.
+/// The loop's time line: the actor system's steady clock, anchored once to the wall clock. It does not jump while the
+/// process lives, means something after a restart, and is virtual under CAF's test scheduler.
 struct time_line {
   instant wall{};
   caf::actor_clock::time_point steady{};

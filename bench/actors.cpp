@@ -37,7 +37,9 @@ public:
     values_ = wanted.values;
     done({.ticket = wanted.ticket, .ok = true, .read_back = values_, .text = {}});
   }
-  void read_back(std::function<void(actuation_answer)> done) override { done({.ticket = 0, .ok = true, .read_back = values_, .text = {}}); }
+  void read_back(std::function<void(actuation_answer)> done) override {
+    done({.ticket = 0, .ok = true, .read_back = values_, .text = {}});
+  }
 
 private:
   knob_values values_;
@@ -72,8 +74,16 @@ private:
 std::vector<knob_spec> three_knobs() {
   std::vector<knob_spec> knobs;
   for (const char* name : {"a", "b", "c"})
-    knobs.push_back({.name = name, .type = knob_type::continuous, .scale = knob_scale::linear, .unit = {}, .min = 0, .max = 1,
-                     .initial = 0.5, .step = {}, .step_limit = {}, .categories = {}});
+    knobs.push_back({.name = name,
+                     .type = knob_type::continuous,
+                     .scale = knob_scale::linear,
+                     .unit = {},
+                     .min = 0,
+                     .max = 1,
+                     .initial = 0.5,
+                     .step = {},
+                     .step_limit = {},
+                     .categories = {}});
   return knobs;
 }
 
@@ -93,7 +103,8 @@ loop_setup make_loop(const std::string& name, const time_line& time, std::shared
 }
 
 /// A proposer that asks for something on every window, so that each digest ends in a decision.
-proposer_actor::behavior_type eager_proposer(proposer_actor::pointer self, governor_actor governor, sensor_actor sensor, caf::actor done) {
+proposer_actor::behavior_type eager_proposer(proposer_actor::pointer self, governor_actor governor, sensor_actor sensor,
+                                             caf::actor done) {
   self->send(sensor, credit_atom::value, window_listener_actor(self), std::uint32_t{1});
   auto id = std::make_shared<std::uint64_t>(0);
   return {
@@ -179,7 +190,8 @@ double resident_bytes() {
 double cpu_seconds() {
   rusage u{};
   getrusage(RUSAGE_SELF, &u);
-  return static_cast<double>(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + static_cast<double>(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
+  return static_cast<double>(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+         static_cast<double>(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
 }
 
 /// Ten thousand loops that sense nothing: their memory, and their part of a core.
@@ -227,8 +239,10 @@ std::vector<row> actor_rows() {
     config.set("scheduler.max-threads", 2U);
     caf::actor_system system{config};
     std::vector<double> governed, bare;
-    for (int i = 0; i < 5; ++i) bare.push_back(bare_chain_rate(system)), governed.push_back(governed_chain_rate(system));
-    rows.push_back(at_least_ratio("digest_to_decision", quantile(governed, 0.5), "digests/s", quantile(bare, 0.5), 0.6));
+    for (int i = 0; i < 5; ++i)
+      bare.push_back(bare_chain_rate(system)), governed.push_back(governed_chain_rate(system));
+    rows.push_back(
+        at_least_ratio("digest_to_decision", quantile(governed, 0.5), "digests/s", quantile(bare, 0.5), 0.6));
   }
   for (row& r : idle_loops()) rows.push_back(std::move(r));
   return rows;

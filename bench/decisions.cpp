@@ -14,8 +14,16 @@ using clock = std::chrono::steady_clock;
 std::vector<knob_spec> make_knobs(int n) {
   std::vector<knob_spec> knobs;
   for (int i = 0; i < n; ++i)
-    knobs.push_back({.name = "knob" + std::to_string(i), .type = knob_type::continuous, .scale = knob_scale::linear, .unit = {},
-                     .min = 0, .max = 100, .initial = 50, .step = {}, .step_limit = {}, .categories = {}});
+    knobs.push_back({.name = "knob" + std::to_string(i),
+                     .type = knob_type::continuous,
+                     .scale = knob_scale::linear,
+                     .unit = {},
+                     .min = 0,
+                     .max = 100,
+                     .initial = 50,
+                     .step = {},
+                     .step_limit = {},
+                     .categories = {}});
   return knobs;
 }
 
@@ -50,8 +58,7 @@ row governed_apply() {
     const auto end = clock::now();
     if (!verdict.accepted) std::abort(); // a refused one would be a cheaper thing to measure
     samples.push_back(microseconds(end - begin));
-    while (audit.try_dequeue()) {
-    }
+    while (audit.try_dequeue()) {}
   }
   return at_most("governed_apply_inline_p99", quantile(samples, 0.99), "us", 5);
 }
@@ -62,8 +69,13 @@ row ask_tell() {
   settings.limits = guardrails_of(preset::aggressive);
   engine_state s = fresh_engine(settings, 1, initial_values(settings.knobs));
   instant now{std::chrono::seconds(1'800'000'000)};
-  live_configuration live{.generation = 1, .revision = 1, .applied_at = now, .values = initial_values(settings.knobs),
-                          .base = initial_values(settings.knobs), .frozen = false, .baseline = initial_values(settings.knobs)};
+  live_configuration live{.generation = 1,
+                          .revision = 1,
+                          .applied_at = now,
+                          .values = initial_values(settings.knobs),
+                          .base = initial_values(settings.knobs),
+                          .frozen = false,
+                          .baseline = initial_values(settings.knobs)};
   on_live(s, settings, live, now);
   chacha8_rng noise(7);
   std::vector<double> samples;
@@ -78,9 +90,11 @@ row ask_tell() {
     live.values = decision.ask->values;
     double objective = 10 + noise.uniform();
     for (double value : live.values) objective += (value - 30) * (value - 30) / 100;
-    const proposal_verdict verdict{.proposal_id = decision.ask->id,
-                                   .accepted = receipt{.generation = live.generation, .revision = live.revision, .applied_at = now, .values = live.values},
-                                   .refused = {}};
+    const proposal_verdict verdict{
+        .proposal_id = decision.ask->id,
+        .accepted =
+            receipt{.generation = live.generation, .revision = live.revision, .applied_at = now, .values = live.values},
+        .refused = {}};
     objective_window window;
     window.generation = live.generation;
     window.digests = 5;

@@ -17,7 +17,8 @@ namespace {
 struct knobs {
   knobs() {
     for (int i = 0; i < 8; ++i)
-      all.push_back(std::make_unique<knob<double>>(registry, knob_declaration{.name = "k" + std::to_string(i), .min = 0, .max = 1e9, .initial = 1}));
+      all.push_back(std::make_unique<knob<double>>(
+          registry, knob_declaration{.name = "k" + std::to_string(i), .min = 0, .max = 1e9, .initial = 1}));
     config = &registry.seal();
   }
   knob_registry registry;
@@ -26,8 +27,7 @@ struct knobs {
 };
 
 /// Runs one timed loop under Google Benchmark and returns ns per iteration: the median of five.
-template <class Body>
-double nanoseconds(const char* name, Body body) {
+template <class Body> double nanoseconds(const char* name, Body body) {
   std::vector<double> results;
   class collector final : public benchmark::BenchmarkReporter {
   public:
@@ -41,9 +41,13 @@ double nanoseconds(const char* name, Body body) {
   private:
     std::vector<double>& out_;
   } reporter(results);
-  benchmark::RegisterBenchmark(name, [body](benchmark::State& state) {
-    for (auto _ : state) body();
-  })->Unit(benchmark::kNanosecond)->MinTime(0.1)->Repetitions(5);
+  benchmark::RegisterBenchmark(name,
+                               [body](benchmark::State& state) {
+                                 for (auto _ : state) body();
+                               })
+      ->Unit(benchmark::kNanosecond)
+      ->MinTime(0.1)
+      ->Repetitions(5);
   benchmark::RunSpecifiedBenchmarks(&reporter);
   benchmark::ClearRegisteredBenchmarks();
   return quantile(results, 0.5);
@@ -76,8 +80,10 @@ std::vector<row> hotpath_rows() {
     }
   });
   const double busy_base = nanoseconds("plain atomic load beside a writer", read_plain);
-  rows.push_back(at_most_ratio("knob_read_with_writer", nanoseconds("knob read beside a writer", read_knob), "ns", busy_base, 1.5));
-  rows.push_back(at_most("snapshot_8_knobs_with_writer", nanoseconds("snapshot beside a writer", read_snapshot), "ns", 25));
+  rows.push_back(at_most_ratio("knob_read_with_writer", nanoseconds("knob read beside a writer", read_knob), "ns",
+                               busy_base, 1.5));
+  rows.push_back(
+      at_most("snapshot_8_knobs_with_writer", nanoseconds("snapshot beside a writer", read_snapshot), "ns", 25));
   stop = true;
   writer.join();
   return rows;

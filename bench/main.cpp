@@ -20,8 +20,9 @@ void write_json(const std::string& path, const std::vector<row>& rows) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const row& r = rows[i];
     const auto number_or_null = [](double x) { return x != 0 ? number_text(x) : std::string("null"); };
-    out << "  \"" << r.name << "\": {\"value\": " << number_text(r.value) << ", \"unit\": \"" << r.unit << "\", \"baseline\": " << number_or_null(r.baseline)
-        << ", \"ratio\": " << number_or_null(r.ratio) << ", \"budget\": \"" << r.budget << "\", \"ok\": " << (r.ok ? "true" : "false") << "}"
+    out << "  \"" << r.name << "\": {\"value\": " << number_text(r.value) << ", \"unit\": \"" << r.unit
+        << "\", \"baseline\": " << number_or_null(r.baseline) << ", \"ratio\": " << number_or_null(r.ratio)
+        << ", \"budget\": \"" << r.budget << "\", \"ok\": " << (r.ok ? "true" : "false") << "}"
         << (i + 1 < rows.size() ? ",\n" : "\n");
   }
   out << "}\n";
@@ -30,8 +31,8 @@ void write_json(const std::string& path, const std::vector<row>& rows) {
 void print(const row& r) {
   const std::string baseline = r.baseline != 0 ? number_text(r.baseline) : "-";
   const std::string ratio = r.ratio != 0 ? number_text(std::round(r.ratio * 1000) / 1000) : "-";
-  std::printf("%-30s %12s %-12s %12s %8s   %-26s %s\n", r.name.c_str(), number_text(r.value).c_str(), r.unit.c_str(), baseline.c_str(), ratio.c_str(),
-              r.budget.c_str(), r.ok ? "ok" : "MISSED");
+  std::printf("%-30s %12s %-12s %12s %8s   %-26s %s\n", r.name.c_str(), number_text(r.value).c_str(), r.unit.c_str(),
+              baseline.c_str(), ratio.c_str(), r.budget.c_str(), r.ok ? "ok" : "MISSED");
   std::fflush(stdout);
 }
 

@@ -9,18 +9,25 @@ namespace homeostat::bench {
 namespace {
 
 row make(std::string name, double value, std::string unit, double baseline, std::string budget, bool ok) {
-  return {.name = std::move(name), .value = value, .unit = std::move(unit), .baseline = baseline,
-          .ratio = baseline != 0 ? value / baseline : 0, .budget = std::move(budget), .ok = ok};
+  return {.name = std::move(name),
+          .value = value,
+          .unit = std::move(unit),
+          .baseline = baseline,
+          .ratio = baseline != 0 ? value / baseline : 0,
+          .budget = std::move(budget),
+          .ok = ok};
 }
 
 } // namespace
 
 row at_most_ratio(std::string name, double value, std::string unit, double baseline, double limit) {
-  return make(std::move(name), value, std::move(unit), baseline, "ratio <= " + number_text(limit), value <= limit * baseline);
+  return make(std::move(name), value, std::move(unit), baseline, "ratio <= " + number_text(limit),
+              value <= limit * baseline);
 }
 
 row at_least_ratio(std::string name, double value, std::string unit, double baseline, double limit) {
-  return make(std::move(name), value, std::move(unit), baseline, "ratio >= " + number_text(limit), value >= limit * baseline);
+  return make(std::move(name), value, std::move(unit), baseline, "ratio >= " + number_text(limit),
+              value >= limit * baseline);
 }
 
 row at_most(std::string name, double value, std::string unit, double limit) {

@@ -48,7 +48,10 @@ std::vector<row> append_and_verify(store& target) {
   for (int b = 0; b < batches; ++b) {
     store_batch batch;
     for (int i = 0; i < per_batch; ++i)
-      batch.records.push_back({.time = start, .loop = "bench", .kind = "intent", .generation = static_cast<std::uint64_t>(i),
+      batch.records.push_back({.time = start,
+                               .loop = "bench",
+                               .kind = "intent",
+                               .generation = static_cast<std::uint64_t>(i),
                                .payload = encode(typical_record(static_cast<std::uint64_t>(i)), "bench")});
     if (!target.commit(std::span(&batch, 1))) std::exit(1);
   }
@@ -57,7 +60,8 @@ std::vector<row> append_and_verify(store& target) {
   const auto report = target.verify({}, {});
   if (!report || !report->intact()) std::exit(1);
   return {at_least("audit_append_durable", append, "records/s", 100'000),
-          at_least("audit_verify", static_cast<double>(report->checked) / seconds_since(verify_begin), "records/s", 500'000)};
+          at_least("audit_verify", static_cast<double>(report->checked) / seconds_since(verify_begin), "records/s",
+                   500'000)};
 }
 
 /// Mean latency of one submit when `loops` submit again as soon as they are answered.
@@ -71,8 +75,10 @@ double closed_loop_latency(store_adapter& adapter, int loops, int rounds) {
       for (int i = 0; i < rounds; ++i) {
         bool answered = false;
         const auto begin = clock::now();
-        audit_batch batch{.loop = "loop" + std::to_string(l), .records = {typical_record(static_cast<std::uint64_t>(i))},
-                          .state = std::string(1500, 's'), .durable = true};
+        audit_batch batch{.loop = "loop" + std::to_string(l),
+                          .records = {typical_record(static_cast<std::uint64_t>(i))},
+                          .state = std::string(1500, 's'),
+                          .durable = true};
         const bool taken = adapter.submit(std::move(batch), [&](const audit_answer& answer) {
           if (answer.status != audit_status::durable) std::exit(1);
           const std::lock_guard lock(mutex);
@@ -98,7 +104,10 @@ double one_shared_commit(store& target, int loops, int rounds) {
     std::vector<store_batch> group;
     for (int l = 0; l < loops; ++l) {
       store_batch& batch = group.emplace_back();
-      batch.records.push_back({.time = start, .loop = "loop" + std::to_string(l), .kind = "intent", .generation = static_cast<std::uint64_t>(i),
+      batch.records.push_back({.time = start,
+                               .loop = "loop" + std::to_string(l),
+                               .kind = "intent",
+                               .generation = static_cast<std::uint64_t>(i),
                                .payload = encode(typical_record(static_cast<std::uint64_t>(i)), "loop")});
       batch.state.push_back({.key = "governor/loop" + std::to_string(l), .value = std::string(1500, 's')});
     }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Makes our values CAF messages: type ids, atoms, and one inspector for all. Inside a process they travel as they are; what
-// leaves it is the Protobuf encoding of messages/codec.hpp.
+// Makes our values CAF messages: type ids, atoms, and one inspector for all. Inside a process they travel as they are;
+// what leaves it is the Protobuf encoding of messages/codec.hpp.
 
 #include "messages/codec.hpp"
 
@@ -55,8 +55,7 @@ concept caf_message =
     std::is_same_v<T, command_result> || std::is_same_v<T, loop_status> || std::is_same_v<T, sensor_status>;
 
 /// One inspector for all of them: their Protobuf bytes.
-template <class Inspector, caf_message T>
-typename Inspector::result_type inspect(Inspector& f, T& x) {
+template <class Inspector, caf_message T> typename Inspector::result_type inspect(Inspector& f, T& x) {
   std::string bytes;
   if constexpr (Inspector::reads_state) bytes = encode(x);
   auto load = [&]() -> caf::error {

@@ -212,7 +212,8 @@ void put(v1::AuditAnswer* out, const audit_answer& x) {
 
 void get(const v1::AuditAnswer& in, audit_answer& x) {
   const auto found = std::ranges::find(audit_status_names, in.status());
-  if (found == audit_status_names.end()) throw malformed("status is '" + in.status() + "', expected durable, full or failed");
+  if (found == audit_status_names.end())
+    throw malformed("status is '" + in.status() + "', expected durable, full or failed");
   x.ticket = in.ticket();
   x.status = static_cast<audit_status>(found - audit_status_names.begin());
   x.text = in.text();
@@ -235,8 +236,8 @@ void get(const v1::AuditBatch& in, audit_batch& x) {
   x.durable = in.durable();
 }
 
-constexpr std::array<std::string_view, 6> action_names{"pause",  "resume", "rollback", "reset_safe_mode", "set_baseline",
-                                                       "set_values"};
+constexpr std::array<std::string_view, 6> action_names{"pause",           "resume",       "rollback",
+                                                       "reset_safe_mode", "set_baseline", "set_values"};
 
 void put(v1::OperatorCommand* out, const operator_command& x) {
   out->set_action(std::string(action_names.at(static_cast<std::size_t>(x.action))));
@@ -329,8 +330,7 @@ void get(const v1::LoopStatus& in, sensor_status& x) {
   x.faults.insert(in.digest_faults().begin(), in.digest_faults().end());
 }
 
-template <class Message, class T>
-std::string to_bytes(const T& x) {
+template <class Message, class T> std::string to_bytes(const T& x) {
   Message message;
   put(&message, x);
   return message.SerializeAsString();

@@ -9,8 +9,8 @@
 
 namespace homeostat {
 
-// Between the values policies work with and the Protobuf bytes that are stored or leave the process. Every `decode` checks
-// what it reads: a name that is not known, too many knobs or a truncated message is an error, never a default.
+// Between the values policies work with and the Protobuf bytes that are stored or leave the process. Every `decode`
+// checks what it reads: a name that is not known, too many knobs or a truncated message is an error, never a default.
 
 [[nodiscard]] std::string encode(const proposal& x);
 [[nodiscard]] std::string encode(const proposal_verdict& x);
@@ -30,8 +30,7 @@ namespace homeostat {
 [[nodiscard]] std::string encode(const audit_record& x, std::string_view loop);
 
 /// @returns the value, or one sentence on what is wrong with the bytes.
-template <class T>
-[[nodiscard]] std::expected<T, std::string> decode(std::string_view bytes);
+template <class T> [[nodiscard]] std::expected<T, std::string> decode(std::string_view bytes);
 
 /// @returns the record as one JSON object (Protobuf's JSON mapping), for people and scripts.
 [[nodiscard]] std::string audit_json(std::string_view bytes);

@@ -22,7 +22,8 @@ struct malformed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// @returns the text with everything that is not UTF-8 replaced by U+FFFD. Protobuf writes any bytes but does not read them
+/// @returns the text with everything that is not UTF-8 replaced by U+FFFD. Protobuf writes any bytes but does not read
+/// them
 ///          back, and a state that nobody can read is a loop that never starts again.
 [[nodiscard]] std::string text(std::string_view bytes);
 
@@ -31,8 +32,7 @@ using doubles = google::protobuf::RepeatedField<double>;
 [[nodiscard]] inline std::int64_t to_us(instant t) { return t.time_since_epoch().count(); }
 [[nodiscard]] inline instant to_instant(std::int64_t us) { return instant(duration(us)); }
 
-template <class Range>
-void put(doubles* out, const Range& values) {
+template <class Range> void put(doubles* out, const Range& values) {
   for (double v : values) out->Add(v);
 }
 
@@ -45,23 +45,22 @@ inline void get(const doubles& in, knob_values& out) {
 inline void get(const doubles& in, std::vector<double>& out) { out.assign(in.begin(), in.end()); }
 
 /// @returns the enumerator whose name_of() is `name`, searching the first `count` ones.
-template <class Enum>
-[[nodiscard]] Enum enum_of(std::string_view name, std::size_t count, const char* what) {
+template <class Enum> [[nodiscard]] Enum enum_of(std::string_view name, std::size_t count, const char* what) {
   for (std::size_t i = 0; i < count; ++i)
     if (name_of(static_cast<Enum>(i)) == name) return static_cast<Enum>(i);
   throw malformed(std::string(what) + " is '" + std::string(name) + "', expected a known name");
 }
 
 /// @returns a stored number as the enumerator it stands for.
-template <class Enum>
-[[nodiscard]] Enum enum_at(std::uint32_t number, std::size_t count, const char* what) {
-  if (number >= count) throw malformed(std::string(what) + " is " + std::to_string(number) + ", expected less than " + std::to_string(count));
+template <class Enum> [[nodiscard]] Enum enum_at(std::uint32_t number, std::size_t count, const char* what) {
+  if (number >= count)
+    throw malformed(std::string(what) + " is " + std::to_string(number) + ", expected less than " +
+                    std::to_string(count));
   return static_cast<Enum>(number);
 }
 
 /// @returns true if the bytes are a message of that kind.
-template <class Message>
-[[nodiscard]] bool parse(Message& message, std::string_view bytes) {
+template <class Message> [[nodiscard]] bool parse(Message& message, std::string_view bytes) {
   return bytes.size() <= std::numeric_limits<int>::max() &&
          message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
@@ -76,9 +75,7 @@ template <class Message, class T, class Get>
     T x;
     get(message, x);
     return x;
-  } catch (const malformed& e) {
-    return std::unexpected(name + ": " + e.what());
-  }
+  } catch (const malformed& e) { return std::unexpected(name + ": " + e.what()); }
 }
 
 } // namespace homeostat::codec

@@ -83,10 +83,10 @@ void put(v1::SafeModeState* out, const safe_mode_state& x) {
 void get(const v1::SafeModeState& in, safe_mode_state& x) {
   for (const auto& h : in.holds()) {
     const auto reason = enum_at<safe_mode_reason>(h.reason(), safe_mode_reason_count, "safe mode reason");
-    x.holds[h.reason()] = safe_mode_state::hold{
-        .reason = reason,
-        .since = to_instant(h.since_us()),
-        .until = h.has_until_us() ? std::optional(to_instant(h.until_us())) : std::nullopt};
+    x.holds[h.reason()] =
+        safe_mode_state::hold{.reason = reason,
+                              .since = to_instant(h.since_us()),
+                              .until = h.has_until_us() ? std::optional(to_instant(h.until_us())) : std::nullopt};
   }
   if (in.has_objective_at_entry()) x.objective_at_entry = in.objective_at_entry();
   x.recovered_windows = in.recovered_windows();
@@ -219,7 +219,8 @@ void get(const v1::SpsaState& in, spsa_state& x) {
   x.accumulated = in.accumulated();
   x.recorded = in.recorded();
   if (in.dimensions() > max_knobs)
-    throw malformed("spsa has " + std::to_string(in.dimensions()) + " dimensions, expected at most " + std::to_string(max_knobs));
+    throw malformed("spsa has " + std::to_string(in.dimensions()) + " dimensions, expected at most " +
+                    std::to_string(max_knobs));
   x.dimensions = in.dimensions();
 }
 
@@ -290,13 +291,11 @@ std::string encode(const engine_state& x) {
   return message.SerializeAsString();
 }
 
-template <>
-std::expected<governor_state, std::string> decode<governor_state>(std::string_view b) {
+template <> std::expected<governor_state, std::string> decode<governor_state>(std::string_view b) {
   return codec::from_bytes<v1::GovernorState, governor_state>(b, [](const auto& m, auto& x) { get(m, x); });
 }
 
-template <>
-std::expected<engine_state, std::string> decode<engine_state>(std::string_view b) {
+template <> std::expected<engine_state, std::string> decode<engine_state>(std::string_view b) {
   return codec::from_bytes<v1::EngineState, engine_state>(b, [](const auto& m, auto& x) { get(m, x); });
 }
 

@@ -10,7 +10,7 @@ namespace {
 /// @returns the length of the well-formed UTF-8 sequence at the front (Unicode, table 3-7), 0 if there is none.
 std::size_t sequence_at(std::string_view bytes) {
   struct row {
-    std::uint8_t first, last;          // lead byte
+    std::uint8_t first, last; // lead byte
     std::size_t length;
     std::uint8_t second_min, second_max;
   };

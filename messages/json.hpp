@@ -21,7 +21,8 @@ namespace homeostat {
 }
 
 /// @returns nothing, or what is wrong with the text. Unknown fields are errors.
-[[nodiscard]] inline std::expected<void, std::string> from_json(const std::string& text, google::protobuf::Message& message) {
+[[nodiscard]] inline std::expected<void, std::string> from_json(const std::string& text,
+                                                                google::protobuf::Message& message) {
   if (const auto status = google::protobuf::util::JsonStringToMessage(text, &message); !status.ok())
     return std::unexpected(std::string(status.message()));
   return {};

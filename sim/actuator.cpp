@@ -9,7 +9,8 @@ namespace {
 constexpr duration life_check = 100ms;
 }
 
-actuator::actuator(kernel& k, const scenario& s, plant& p, invariants& check) : kernel_(k), scenario_(s), plant_(p), check_(check) {}
+actuator::actuator(kernel& k, const scenario& s, plant& p, invariants& check)
+    : kernel_(k), scenario_(s), plant_(p), check_(check) {}
 
 void actuator::on(const actuation_mail& m) {
   queue_.push_back({.what = m.wanted, .deadline = m.deadline, .comes_out = {}, .landed = false});
@@ -86,14 +87,19 @@ void actuator::answer(const operation& op, const actuation& wanted) {
   case outcome::wrong_answer: {
     const std::size_t one = kernel_.random().below(a.read_back.size());
     const double kind = kernel_.random().uniform();
-    if (kind < 0.2) a.read_back = {};
-    else if (kind < 0.4) a.read_back[one] = std::numeric_limits<double>::quiet_NaN();
-    else a.read_back[one] = a.read_back[one] == scenario_.governor.knobs[one].min ? scenario_.governor.knobs[one].max : scenario_.governor.knobs[one].min;
+    if (kind < 0.2)
+      a.read_back = {};
+    else if (kind < 0.4)
+      a.read_back[one] = std::numeric_limits<double>::quiet_NaN();
+    else
+      a.read_back[one] = a.read_back[one] == scenario_.governor.knobs[one].min ? scenario_.governor.knobs[one].max
+                                                                               : scenario_.governor.knobs[one].min;
     break;
   }
   }
   kernel_.send(party::actuator, party::governor, std::move(a));
-  if (op.comes_out == outcome::reverts) kernel_.arm(party::actuator, kernel_.random().exponential(500ms), alarm::revert, wanted.generation);
+  if (op.comes_out == outcome::reverts)
+    kernel_.arm(party::actuator, kernel_.random().exponential(500ms), alarm::revert, wanted.generation);
 }
 
 void actuator::finish() {
@@ -106,10 +112,14 @@ void actuator::finish() {
     read_answer a{.token = std::get<read_request>(op.what).token, .values = plant_.values()};
     if (kernel_.strikes(fault::read_garbage)) {
       const double kind = kernel_.random().uniform();
-      if (kind < 0.3) a.values.reset();
-      else if (kind < 0.5) a.values = knob_values{};
-      else if (kind < 0.75) (*a.values)[0] = std::numeric_limits<double>::quiet_NaN();
-      else (*a.values)[0] = scenario_.governor.knobs[0].max + 1;
+      if (kind < 0.3)
+        a.values.reset();
+      else if (kind < 0.5)
+        a.values = knob_values{};
+      else if (kind < 0.75)
+        (*a.values)[0] = std::numeric_limits<double>::quiet_NaN();
+      else
+        (*a.values)[0] = scenario_.governor.knobs[0].max + 1;
       check_.disturbed();
     }
     kernel_.send(party::actuator, party::governor, std::move(a));
@@ -123,8 +133,10 @@ void actuator::on(const alarm_mail& a) {
     if (present_) land(*present_);
     break;
   case alarm::finish:
-    if (a.token == 1) waiting_for_life_ = false;
-    else if (present_) finish();
+    if (a.token == 1)
+      waiting_for_life_ = false;
+    else if (present_)
+      finish();
     begin_next();
     break;
   case alarm::revert:

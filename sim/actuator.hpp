@@ -11,7 +11,8 @@
 
 namespace homeostat::sim {
 
-/// Puts values into the plant and reads them back, one operation after the other, with all the ways in which that goes wrong.
+/// Puts values into the plant and reads them back, one operation after the other, with all the ways in which that goes
+/// wrong.
 class actuator {
 public:
   actuator(kernel& k, const scenario& s, plant& p, invariants& check);
@@ -19,7 +20,8 @@ public:
   void on(const actuation_mail& m);
   void on(const read_request& m);
   void on(const alarm_mail& a);
-  /// The actuator ends (alone or with the process): what waits is lost, what is under way may or may not reach the plant.
+  /// The actuator ends (alone or with the process): what waits is lost, what is under way may or may not reach the
+  /// plant.
   void on_end();
 
   [[nodiscard]] std::size_t backlog() const { return queue_.size() + (present_ ? 1 : 0); }

@@ -20,8 +20,7 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-template <std::size_t N>
-void add(std::array<std::uint64_t, N>& sum, const std::array<std::uint64_t, N>& more) {
+template <std::size_t N> void add(std::array<std::uint64_t, N>& sum, const std::array<std::uint64_t, N>& more) {
   for (std::size_t i = 0; i < N; ++i) sum[i] += more[i];
 }
 
@@ -95,7 +94,8 @@ campaign_summary run_campaign(const campaign_settings& settings, const policy_se
       }
       if (results[i].broken && settings.stop_at_first) ended = true;
       if (const std::uint64_t n = ++done; settings.progress && n % 500 == 0)
-        std::fprintf(stderr, "%llu of %llu seeds\n", static_cast<unsigned long long>(n), static_cast<unsigned long long>(settings.seeds));
+        std::fprintf(stderr, "%llu of %llu seeds\n", static_cast<unsigned long long>(n),
+                     static_cast<unsigned long long>(settings.seeds));
     }
   };
   {
@@ -119,7 +119,8 @@ std::vector<std::string> last_events(std::uint64_t seed, const policy_set& polic
 
 std::string report(const run_result& broken, const policy_set& policies) {
   std::string text = "seed " + std::to_string(broken.seed) + ", step " + std::to_string(broken.steps) + ", " +
-                     number_text(seconds_of(broken.at)) + " s virtual time: " + broken.broken->invariant + " broken: " + broken.broken->what + "\n";
+                     number_text(seconds_of(broken.at)) + " s virtual time: " + broken.broken->invariant +
+                     " broken: " + broken.broken->what + "\n";
   constexpr std::size_t shown = 25;
   for (const std::string& line : last_events(broken.seed, policies, shown)) text += "  " + line + "\n";
   return text + "replay: ./dev sim --seed " + std::to_string(broken.seed) + " --trace\n";
@@ -158,23 +159,31 @@ std::vector<row> rows_of(const campaign_summary& s) {
                         {"hostile_proposals", n(t.strange_proposals)},
                         {"ordered_shutdowns", n(s.stopped)}};
   for (std::size_t i = 0; i < violation_code_count; ++i)
-    if (t.governor.refusals[i] > 0) rows.push_back({"refused." + std::string(name_of(static_cast<violation_code>(i))), n(t.governor.refusals[i])});
+    if (t.governor.refusals[i] > 0)
+      rows.push_back({"refused." + std::string(name_of(static_cast<violation_code>(i))), n(t.governor.refusals[i])});
   for (std::size_t i = 0; i < violation_code_count; ++i)
-    if (t.engine_refusals[i] > 0) rows.push_back({"refused_own." + std::string(name_of(static_cast<violation_code>(i))), n(t.engine_refusals[i])});
-  for (std::size_t i = 0; i < safe_mode_reason_count; ++i) rows.push_back({"safe_mode." + std::string(name_of(static_cast<safe_mode_reason>(i))), n(t.governor.safe_modes[i])});
-  for (std::size_t i = 0; i < digest_fault_count; ++i) rows.push_back({"digest_refused." + std::string(name_of(static_cast<digest_fault>(i))), n(t.digest_faults[i])});
+    if (t.engine_refusals[i] > 0)
+      rows.push_back({"refused_own." + std::string(name_of(static_cast<violation_code>(i))), n(t.engine_refusals[i])});
+  for (std::size_t i = 0; i < safe_mode_reason_count; ++i)
+    rows.push_back(
+        {"safe_mode." + std::string(name_of(static_cast<safe_mode_reason>(i))), n(t.governor.safe_modes[i])});
+  for (std::size_t i = 0; i < digest_fault_count; ++i)
+    rows.push_back({"digest_refused." + std::string(name_of(static_cast<digest_fault>(i))), n(t.digest_faults[i])});
   rows.push_back({"fault_free_seeds", n(s.fault_free)});
   rows.push_back({"benefit_median", s.benefit_median});
   rows.push_back({"benefit_median_second_half", s.benefit_second_half_median});
   rows.push_back({"benefit_worst", s.benefit_worst});
-  for (std::size_t i = 0; i < landscape_kind_count; ++i) rows.push_back({"benefit_second_half." + std::string(name_of(static_cast<landscape_kind>(i))), s.benefit_by_landscape[i]});
+  for (std::size_t i = 0; i < landscape_kind_count; ++i)
+    rows.push_back(
+        {"benefit_second_half." + std::string(name_of(static_cast<landscape_kind>(i))), s.benefit_by_landscape[i]});
   return rows;
 }
 
 /// Counts in full, fractions with six digits.
 std::string value_text(double value) {
   char text[48];
-  std::snprintf(text, sizeof text, value == static_cast<double>(static_cast<std::int64_t>(value)) ? "%.0f" : "%.6g", value);
+  std::snprintf(text, sizeof text, value == static_cast<double>(static_cast<std::int64_t>(value)) ? "%.0f" : "%.6g",
+                value);
   return text;
 }
 
@@ -205,8 +214,9 @@ std::string as_json(const campaign_summary& summary) {
   text += "  \"broken\": [";
   for (std::size_t i = 0; i < summary.broken.size(); ++i) {
     const run_result& b = summary.broken[i];
-    text += std::string(i > 0 ? "," : "") + "\n    {\"seed\": " + std::to_string(b.seed) + ", \"step\": " + std::to_string(b.steps) +
-            ", \"virtual_s\": " + value_text(seconds_of(b.at)) + ", \"invariant\": " + quoted(b.broken->invariant) + ", \"what\": " + quoted(b.broken->what) + "}";
+    text += std::string(i > 0 ? "," : "") + "\n    {\"seed\": " + std::to_string(b.seed) +
+            ", \"step\": " + std::to_string(b.steps) + ", \"virtual_s\": " + value_text(seconds_of(b.at)) +
+            ", \"invariant\": " + quoted(b.broken->invariant) + ", \"what\": " + quoted(b.broken->what) + "}";
   }
   return text + (summary.broken.empty() ? "]\n}\n" : "\n  ]\n}\n");
 }

@@ -10,8 +10,9 @@
 
 namespace homeostat::sim {
 
-/// Random draws from one stream of a seed. Each concern of a simulation has a stream of its own, so that one more draw for
-/// messages does not change the plant. The mappings are ours, because the standard library's differ between machines.
+/// Random draws from one stream of a seed. Each concern of a simulation has a stream of its own, so that one more draw
+/// for messages does not change the plant. The mappings are ours, because the standard library's differ between
+/// machines.
 class draw {
 public:
   draw() = default;

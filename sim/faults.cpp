@@ -5,13 +5,33 @@
 namespace homeostat::sim {
 
 std::string_view name_of(fault f) {
-  constexpr std::array<std::string_view, fault_count> names{
-      "digest_dropped",   "digest_late",      "digest_duplicated", "digest_reordered", "digest_stale",
-      "digest_not_finite", "digest_of_old_generation", "digest_from_future", "telemetry_burst", "telemetry_silent",
-      "source_restart",   "audit_slow",       "audit_full",        "audit_failing",    "actuator_slow",
-      "actuator_refuses", "actuator_partial", "answer_lost",       "wrong_read_back",  "false_success",
-      "plant_reverts",    "actuator_dead",    "read_garbage",      "value_tampered",   "process_crash",
-      "child_crash",      "slow_message"};
+  constexpr std::array<std::string_view, fault_count> names{"digest_dropped",
+                                                            "digest_late",
+                                                            "digest_duplicated",
+                                                            "digest_reordered",
+                                                            "digest_stale",
+                                                            "digest_not_finite",
+                                                            "digest_of_old_generation",
+                                                            "digest_from_future",
+                                                            "telemetry_burst",
+                                                            "telemetry_silent",
+                                                            "source_restart",
+                                                            "audit_slow",
+                                                            "audit_full",
+                                                            "audit_failing",
+                                                            "actuator_slow",
+                                                            "actuator_refuses",
+                                                            "actuator_partial",
+                                                            "answer_lost",
+                                                            "wrong_read_back",
+                                                            "false_success",
+                                                            "plant_reverts",
+                                                            "actuator_dead",
+                                                            "read_garbage",
+                                                            "value_tampered",
+                                                            "process_crash",
+                                                            "child_crash",
+                                                            "slow_message"};
   return names.at(static_cast<std::size_t>(f));
 }
 
@@ -21,8 +41,10 @@ fault_schedule::fault_schedule(const fault_plans& plans, draw randomness) : plan
   std::ranges::sort(merged_, {}, &fault_plan::period::begin);
   std::vector<fault_plan::period> joined;
   for (const auto& p : merged_) {
-    if (!joined.empty() && p.begin <= joined.back().end) joined.back().end = std::max(joined.back().end, p.end);
-    else joined.push_back(p);
+    if (!joined.empty() && p.begin <= joined.back().end)
+      joined.back().end = std::max(joined.back().end, p.end);
+    else
+      joined.push_back(p);
   }
   merged_ = std::move(joined);
 }
@@ -30,7 +52,8 @@ fault_schedule::fault_schedule(const fault_plans& plans, draw randomness) : plan
 bool fault_schedule::active(fault f, duration since_start) const {
   const fault_plan& plan = plans_[static_cast<std::size_t>(f)];
   if (plan.rate <= 0 || since_start >= limit_) return false;
-  return std::ranges::any_of(plan.periods, [&](const auto& p) { return p.begin <= since_start && since_start < p.end; });
+  return std::ranges::any_of(plan.periods,
+                             [&](const auto& p) { return p.begin <= since_start && since_start < p.end; });
 }
 
 bool fault_schedule::strikes(fault f, duration since_start) {

@@ -21,26 +21,26 @@ enum class fault : std::uint8_t {
   digest_not_finite,
   digest_of_old_generation, ///< a relay sends an earlier digest again, under a fresh number
   digest_from_future,
-  telemetry_burst,   ///< digests are held back and come all at once
-  telemetry_silent,  ///< no digest at all while the period lasts
-  source_restart,    ///< its numbering starts over
+  telemetry_burst,  ///< digests are held back and come all at once
+  telemetry_silent, ///< no digest at all while the period lasts
+  source_restart,   ///< its numbering starts over
   // audit, per flush or per batch
   audit_slow,
   audit_full,
   audit_failing,
   // actuator, per operation
   actuator_slow,
-  actuator_refuses,   ///< says that it failed, changed nothing
-  actuator_partial,   ///< says that it failed, changed some of the knobs
-  answer_lost,        ///< applied, but nobody ever hears of it
-  wrong_read_back,    ///< applied, but reports other values
-  false_success,      ///< reports the values asked for, applied nothing
-  plant_reverts,      ///< applied and reported; a moment later the plant is as before
-  actuator_dead,      ///< nothing happens and nothing is answered while the period lasts
-  read_garbage,       ///< a restart reads values that no knob can have
+  actuator_refuses, ///< says that it failed, changed nothing
+  actuator_partial, ///< says that it failed, changed some of the knobs
+  answer_lost,      ///< applied, but nobody ever hears of it
+  wrong_read_back,  ///< applied, but reports other values
+  false_success,    ///< reports the values asked for, applied nothing
+  plant_reverts,    ///< applied and reported; a moment later the plant is as before
+  actuator_dead,    ///< nothing happens and nothing is answered while the period lasts
+  read_garbage,     ///< a restart reads values that no knob can have
   // the world
-  value_tampered,     ///< somebody else sets a knob
-  process_crash,      ///< per step between two effects
+  value_tampered, ///< somebody else sets a knob
+  process_crash,  ///< per step between two effects
   child_crash,
   slow_message,
 };

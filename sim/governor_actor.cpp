@@ -22,10 +22,11 @@ std::string text_of(const knob_values& values) {
 governor_actor::governor_actor(kernel& k, const scenario& s, const policy_set& policies, invariants& check)
     : kernel_(k), scenario_(s), policies_(policies), check_(check) {}
 
-// ---- starting and ending -------------------------------------------------------------------------------------------------
+// ---- starting and ending
+// -------------------------------------------------------------------------------------------------
 
 void governor_actor::start(std::string give_up_text) {
-  kernel_.kill(party::governor);
+  kernel_.bear(party::governor);
   give_up_text_ = std::move(give_up_text);
   phase_ = phase::loading;
   ask_store();
@@ -43,7 +44,8 @@ void governor_actor::on(load_answer& a) {
   phase_ = phase::reading;
   const duration patience = scenario_.times.actuation_timeout;
   kernel_.arm(party::governor, patience, alarm::read_timeout, ++start_token_);
-  kernel_.send(party::governor, party::actuator, read_request{.token = start_token_, .deadline = kernel_.at() + patience});
+  kernel_.send(party::governor, party::actuator,
+               read_request{.token = start_token_, .deadline = kernel_.at() + patience});
 }
 
 void governor_actor::on(const read_answer& a) {
@@ -58,12 +60,17 @@ void governor_actor::recover(const std::optional<knob_values>& actual) {
   const instant now = kernel_.now();
   std::optional<governor_state> persisted;
   if (persisted_) persisted = *persisted_;
-  kernel_.note([&] { return "governor: starts " + std::string(persisted ? "from its state" : "for the first time") + ", plant has " + (actual ? text_of(*actual) : "no answer"); });
+  kernel_.note([&] {
+    return "governor: starts " + std::string(persisted ? "from its state" : "for the first time") + ", plant has " +
+           (actual ? text_of(*actual) : "no answer");
+  });
   governor_step step = policies_.recover(scenario_.governor, std::move(persisted), actual, now);
   check_.recovered(persisted_.get(), actual, step, now, kernel_.at());
   persisted_.reset();
   state_ = std::move(step.state);
-  kernel_.send(party::governor, party::source, rename_mail{.generation = state_.generation, .last_generation = state_.last_generation - (state_.pending ? 1 : 0)});
+  kernel_.send(party::governor, party::source,
+               rename_mail{.generation = state_.generation,
+                           .last_generation = state_.last_generation - (state_.pending ? 1 : 0)});
   enact(std::move(step.effects), std::nullopt, {});
   if (!give_up_text_.empty()) decide(give_up{std::exchange(give_up_text_, {})}, std::nullopt);
   if (stop_) decide(*std::exchange(stop_, std::nullopt), std::nullopt);
@@ -80,7 +87,8 @@ void governor_actor::end() {
   commands_.clear();
 }
 
-// ---- inputs --------------------------------------------------------------------------------------------------------------
+// ---- inputs
+// --------------------------------------------------------------------------------------------------------------
 
 void governor_actor::on(proposal_mail& m) {
   if (phase_ != phase::running) return kernel_.send(party::governor, m.from, failed_request{});
@@ -91,12 +99,16 @@ void governor_actor::on(const audit_answer& a) { decide(a, std::nullopt); }
 void governor_actor::on(const actuation_answer& a) { decide(a, std::nullopt); }
 void governor_actor::on(const objective_window& w) { decide(w, std::nullopt); }
 void governor_actor::on(const operator_command& c) {
-  if (phase_ != phase::running) return kernel_.send(party::governor, party::operators, command_answer{.action = c.action, .ok = false, .durable = false, .text = "starting"});
+  if (phase_ != phase::running)
+    return kernel_.send(party::governor, party::operators,
+                        command_answer{.action = c.action, .ok = false, .durable = false, .text = "starting"});
   decide(c, std::nullopt);
 }
 void governor_actor::on(const stop_request& s) {
-  if (phase_ == phase::running) decide(s, std::nullopt);
-  else stop_ = s;
+  if (phase_ == phase::running)
+    decide(s, std::nullopt);
+  else
+    stop_ = s;
 }
 
 void governor_actor::tell(party listener) {
@@ -119,12 +131,16 @@ void governor_actor::on(const alarm_mail& a) {
     if (a.token == look_token_) decide(tick{}, std::nullopt);
     break;
   case alarm::audit_timeout:
-    if (phase_ == phase::running && state_.pending && state_.pending->ticket == a.token && state_.pending->phase == change_phase::awaiting_audit)
-      decide(audit_answer{.ticket = a.token, .status = audit_status::failed, .text = "the audit does not answer"}, std::nullopt);
+    if (phase_ == phase::running && state_.pending && state_.pending->ticket == a.token &&
+        state_.pending->phase == change_phase::awaiting_audit)
+      decide(audit_answer{.ticket = a.token, .status = audit_status::failed, .text = "the audit does not answer"},
+             std::nullopt);
     break;
   case alarm::actuation_timeout:
-    if (phase_ == phase::running && state_.pending && state_.pending->ticket == a.token && state_.pending->phase == change_phase::awaiting_actuation)
-      decide(actuation_answer{.ticket = a.token, .ok = false, .read_back = {}, .text = "the actuator does not answer"}, std::nullopt);
+    if (phase_ == phase::running && state_.pending && state_.pending->ticket == a.token &&
+        state_.pending->phase == change_phase::awaiting_actuation)
+      decide(actuation_answer{.ticket = a.token, .ok = false, .read_back = {}, .text = "the actuator does not answer"},
+             std::nullopt);
     break;
   case alarm::command_timeout:
     for (const unanswered_command& c : commands_)
@@ -141,7 +157,8 @@ void governor_actor::on(const alarm_mail& a) {
   }
 }
 
-// ---- decisions and their effects -----------------------------------------------------------------------------------------
+// ---- decisions and their effects
+// -----------------------------------------------------------------------------------------
 
 void governor_actor::decide(const governor_input& input, std::optional<party> requester) {
   if (phase_ != phase::running) return;
@@ -166,7 +183,8 @@ void governor_actor::hand_over_records(governor_effects& effects) {
   batch.records = std::move(effects.records);
   if (effects.persist) batch.state = std::make_unique<const governor_state>(state_);
   kernel_.send(party::governor, party::store, std::move(batch));
-  if (effects.durable_ticket) kernel_.arm(party::governor, scenario_.times.audit_timeout, alarm::audit_timeout, *effects.durable_ticket);
+  if (effects.durable_ticket)
+    kernel_.arm(party::governor, scenario_.times.audit_timeout, alarm::audit_timeout, *effects.durable_ticket);
 }
 
 void governor_actor::enact(governor_effects effects, std::optional<party> requester, operator_action command) {
@@ -178,7 +196,8 @@ void governor_actor::enact(governor_effects effects, std::optional<party> reques
   if (effects.apply) {
     const duration patience = scenario_.times.actuation_timeout;
     kernel_.arm(party::governor, patience, alarm::actuation_timeout, effects.apply->ticket);
-    kernel_.send(party::governor, party::actuator, actuation_mail{.wanted = *effects.apply, .deadline = kernel_.at() + patience});
+    kernel_.send(party::governor, party::actuator,
+                 actuation_mail{.wanted = *effects.apply, .deadline = kernel_.at() + patience});
     kernel_.crash_point(party::governor);
   }
   if (effects.live) {
@@ -193,7 +212,9 @@ void governor_actor::enact(governor_effects effects, std::optional<party> reques
   }
   if (effects.command) {
     // "Done" is said when the record of it is durable, and not before.
-    commands_.push_back({.batch = batches_, .answer = {.action = command, .ok = effects.command->ok, .durable = false, .text = effects.command->text}});
+    commands_.push_back(
+        {.batch = batches_,
+         .answer = {.action = command, .ok = effects.command->ok, .durable = false, .text = effects.command->text}});
     kernel_.arm(party::governor, scenario_.times.audit_timeout, alarm::command_timeout, batches_);
   }
   if (effects.look_again) kernel_.arm(party::governor, *effects.look_again - kernel_.now(), alarm::look, ++look_token_);
@@ -204,7 +225,8 @@ void governor_actor::enact(governor_effects effects, std::optional<party> reques
 }
 
 void governor_actor::count(const governor_effects& effects) {
-  if (effects.verdict && effects.verdict->refused) ++tally_.refusals[static_cast<std::size_t>(effects.verdict->refused->code)];
+  if (effects.verdict && effects.verdict->refused)
+    ++tally_.refusals[static_cast<std::size_t>(effects.verdict->refused->code)];
   for (const audit_record& r : effects.records) {
     switch (r.kind) {
     case audit_kind::committed: ++tally_.committed; break;
@@ -223,10 +245,15 @@ void governor_actor::count(const governor_effects& effects) {
 void governor_actor::trace(const governor_effects& effects) {
   for (const audit_record& r : effects.records)
     kernel_.note([&] {
-      return "governor: " + std::string(name_of(r.kind)) + ", generation " + std::to_string(r.generation) + ", " + r.source +
-             (r.after.empty() ? "" : " " + text_of(r.after)) + (r.reason ? ", " + homeostat::describe(*r.reason) : "") + (r.text.empty() ? "" : ", " + r.text);
+      return "governor: " + std::string(name_of(r.kind)) + ", generation " + std::to_string(r.generation) + ", " +
+             r.source + (r.after.empty() ? "" : " " + text_of(r.after)) +
+             (r.reason ? ", " + homeostat::describe(*r.reason) : "") + (r.text.empty() ? "" : ", " + r.text);
     });
-  if (effects.apply) kernel_.note([&] { return "governor: applies generation " + std::to_string(effects.apply->generation) + " " + text_of(effects.apply->values); });
+  if (effects.apply)
+    kernel_.note([&] {
+      return "governor: applies generation " + std::to_string(effects.apply->generation) + " " +
+             text_of(effects.apply->values);
+    });
 }
 
 } // namespace homeostat::sim

@@ -1,4 +1,5 @@
-// What happened, as facts come in: records, applies, changes of the shadow. The checks themselves are in the files beside.
+// What happened, as facts come in: records, applies, changes of the shadow. The checks themselves are in the files
+// beside.
 #include "sim/invariants.hpp"
 
 #include "policies/number_text.hpp"
@@ -56,11 +57,13 @@ void invariants::mix(const governor_effects& e) {
 }
 
 invariants::change* invariants::find(std::uint64_t generation) {
-  const auto it = std::find_if(changes_.rbegin(), changes_.rend(), [&](const change& c) { return c.generation == generation; });
+  const auto it =
+      std::find_if(changes_.rbegin(), changes_.rend(), [&](const change& c) { return c.generation == generation; });
   return it == changes_.rend() ? nullptr : &*it;
 }
 
-// ---- the plant -----------------------------------------------------------------------------------------------------------
+// ---- the plant
+// -----------------------------------------------------------------------------------------------------------
 
 void invariants::plant_starts(const knob_values& values) { last_applied_values_ = values; }
 
@@ -68,10 +71,15 @@ void invariants::applied(std::uint64_t generation, const knob_values& commanded,
   eras_.push_back({.since = at, .generation = generation, .by_apply = true});
   trusted_ = complete;
   change* c = find(generation);
-  if (c == nullptr || !c->issued) return fail("I2", "generation " + std::to_string(generation) + " reached the plant, but the governor never issued it");
+  if (c == nullptr || !c->issued)
+    return fail("I2",
+                "generation " + std::to_string(generation) + " reached the plant, but the governor never issued it");
   if (c->applied_at) return fail("I2", "generation " + std::to_string(generation) + " reached the plant twice");
-  if (commanded.size() != knobs_.size()) return fail("I3", "a command with " + std::to_string(commanded.size()) + " values reached the plant");
-  if (!(commanded == c->wanted)) return fail("I2", "generation " + std::to_string(generation) + " reached the plant with other values than its record has");
+  if (commanded.size() != knobs_.size())
+    return fail("I3", "a command with " + std::to_string(commanded.size()) + " values reached the plant");
+  if (!(commanded == c->wanted))
+    return fail("I2", "generation " + std::to_string(generation) +
+                          " reached the plant with other values than its record has");
   // A change that comes after the governor has stopped waiting for it counts from when it stopped: it cannot know more.
   at = std::min(at, c->issued_at + scenario_.times.actuation_timeout);
   c->applied_at = at;
@@ -95,13 +103,15 @@ void invariants::plant_restarted(const knob_values& defaults, duration at) {
   trusted_ = true;
 }
 
-// ---- the audit -----------------------------------------------------------------------------------------------------------
+// ---- the audit
+// -----------------------------------------------------------------------------------------------------------
 
 void invariants::durable(const audit_record& r) {
   if (r.kind == audit_kind::intent) {
     const change* before = find(outcome_due_);
     if (before != nullptr && before->issued)
-      fail("I9", "the audit does not say what came of generation " + std::to_string(outcome_due_) + ", and goes on with " + std::to_string(r.generation));
+      fail("I9", "the audit does not say what came of generation " + std::to_string(outcome_due_) +
+                     ", and goes on with " + std::to_string(r.generation));
     outcome_due_ = r.generation;
   } else if ((r.kind == audit_kind::committed || r.kind == audit_kind::aborted) && r.generation == outcome_due_) {
     outcome_due_ = 0;
@@ -109,11 +119,13 @@ void invariants::durable(const audit_record& r) {
   const bool introduces = r.kind == audit_kind::intent || (r.kind == audit_kind::started && last_introduced_ == 0) ||
                           (r.kind == audit_kind::drift && r.generation > last_introduced_);
   if (!introduces) return;
-  if (r.generation > 1'000'000) return fail("I12", "generation " + std::to_string(r.generation) + " after so short a run");
+  if (r.generation > 1'000'000)
+    return fail("I12", "generation " + std::to_string(r.generation) + " after so short a run");
   if (introduced_.size() <= r.generation) introduced_.resize(r.generation + 1);
   ++introduced_[r.generation];
   if (r.generation <= last_introduced_)
-    return fail("I2", "generation " + std::to_string(r.generation) + " is introduced after " + std::to_string(last_introduced_));
+    return fail("I2", "generation " + std::to_string(r.generation) + " is introduced after " +
+                          std::to_string(last_introduced_));
   last_introduced_ = r.generation;
   if (r.kind == audit_kind::intent && (r.source.empty() || r.actor.empty()))
     fail("I2", "the record of generation " + std::to_string(r.generation) + " does not say who changed what for whom");
@@ -128,11 +140,13 @@ void invariants::acknowledged(std::uint64_t ticket) {
     fail("I9", "the audit acknowledged generation " + std::to_string(c->generation) + ", but does not hold its record");
 }
 
-// ---- decisions -----------------------------------------------------------------------------------------------------------
+// ---- decisions
+// -----------------------------------------------------------------------------------------------------------
 
 void invariants::take_intent(const audit_record& r) {
   if (r.generation <= shadow_.last_generation)
-    return fail("I2", "generation " + std::to_string(r.generation) + " is used again after " + std::to_string(shadow_.last_generation));
+    return fail("I2", "generation " + std::to_string(r.generation) + " is used again after " +
+                          std::to_string(shadow_.last_generation));
   shadow_.last_generation = r.generation;
   change c;
   c.generation = r.generation;
@@ -149,22 +163,26 @@ void invariants::take_intent(const audit_record& r) {
 
 void invariants::take_commit(const audit_record& r, duration at) {
   const change* c = find(r.generation);
-  if (c == nullptr) return fail("I2", "generation " + std::to_string(r.generation) + " is committed, but never was intended");
+  if (c == nullptr)
+    return fail("I2", "generation " + std::to_string(r.generation) + " is committed, but never was intended");
   if (r.generation <= shadow_.generation)
-    return fail("I2", "generation " + std::to_string(r.generation) + " is committed after " + std::to_string(shadow_.generation));
+    return fail("I2", "generation " + std::to_string(r.generation) + " is committed after " +
+                          std::to_string(shadow_.generation));
   shadow_.generation = r.generation;
   shadow_.live = c->wanted;
   for (std::size_t i = 0; i < ranges_.size(); ++i)
     if (!ranges_[i].same(r.after[i], c->wanted[i]))
-      return fail("I9", "generation " + std::to_string(r.generation) + " is committed, but " + knobs_[i].name + " reads " + number_text(r.after[i]) +
-                            " instead of " + number_text(c->wanted[i]));
+      return fail("I9", "generation " + std::to_string(r.generation) + " is committed, but " + knobs_[i].name +
+                            " reads " + number_text(r.after[i]) + " instead of " + number_text(c->wanted[i]));
   const bool returns = c->origin == change_origin::retreat || c->origin == change_origin::undo;
   if (returns || is_probe(c->kind)) return;
   base_move move{.at = c->applied_at.value_or(at), .generation = r.generation, .moves = {}};
-  for (std::size_t i = 0; i < ranges_.size(); ++i) move.moves.push_back(ranges_[i].fraction(shadow_.base[i], c->wanted[i]));
+  for (std::size_t i = 0; i < ranges_.size(); ++i)
+    move.moves.push_back(ranges_[i].fraction(shadow_.base[i], c->wanted[i]));
   moves_.push_back(std::move(move));
   shadow_.base = c->wanted;
-  if (r.revision <= shadow_.revision) fail("I2", "the base point moved, but the revision stays " + std::to_string(r.revision));
+  if (r.revision <= shadow_.revision)
+    fail("I2", "the base point moved, but the revision stays " + std::to_string(r.revision));
   shadow_.revision = r.revision;
 }
 
@@ -176,7 +194,8 @@ void invariants::take_records(std::span<const audit_record> records, duration at
     case audit_kind::drift:
       if (r.generation <= shadow_.last_generation) break; // noted, not adopted
       moves_.push_back({.at = at, .generation = r.generation, .moves = {}});
-      for (std::size_t i = 0; i < ranges_.size(); ++i) moves_.back().moves.push_back(ranges_[i].fraction(shadow_.base[i], r.after[i]));
+      for (std::size_t i = 0; i < ranges_.size(); ++i)
+        moves_.back().moves.push_back(ranges_[i].fraction(shadow_.base[i], r.after[i]));
       shadow_.generation = shadow_.last_generation = r.generation;
       shadow_.revision = r.revision;
       shadow_.live = shadow_.base = r.after;
@@ -188,8 +207,10 @@ void invariants::take_records(std::span<const audit_record> records, duration at
       break;
     case audit_kind::safe_mode_entered:
     case audit_kind::safe_mode_left:
-      if (auto reason = reason_named(r.source)) shadow_.holds[*reason] = r.kind == audit_kind::safe_mode_entered;
-      else fail("I2", "a safe mode record names the unknown reason '" + r.source + "'");
+      if (auto reason = reason_named(r.source))
+        shadow_.holds[*reason] = r.kind == audit_kind::safe_mode_entered;
+      else
+        fail("I2", "a safe mode record names the unknown reason '" + r.source + "'");
       break;
     default: break;
     }
@@ -202,7 +223,8 @@ void invariants::decided(const governor_input& input, const governor_state& afte
   mix(effects);
   note_window(input, after, now);
   if (const auto* p = std::get_if<proposal>(&input))
-    if (effects.durable_ticket && after.pending && after.pending->origin == change_origin::proposal) check_standing(*p, after);
+    if (effects.durable_ticket && after.pending && after.pending->origin == change_origin::proposal)
+      check_standing(*p, after);
   take_records(effects.records, at);
   check_failures(input, effects, now);
   check_issue(after, effects, now, at);

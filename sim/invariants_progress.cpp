@@ -17,11 +17,14 @@ constexpr duration timer_slack = 3s;
 
 void invariants::check_sizes(const loop_view& v) {
   const auto within = [&](std::size_t size, std::size_t cap, const char* what) {
-    if (size > cap) fail("I12", std::string(what) + " holds " + std::to_string(size) + " entries, at most " + std::to_string(cap) + " expected");
+    if (size > cap)
+      fail("I12", std::string(what) + " holds " + std::to_string(size) + " entries, at most " + std::to_string(cap) +
+                      " expected");
   };
   if (v.governor != nullptr) {
     const governor_state& g = *v.governor;
-    for (const rate_window* w : {&g.updates, &g.probes, &g.rollbacks, &g.hostile, &g.cumulative, &g.actuator_failures, &g.recorded_refusals})
+    for (const rate_window* w :
+         {&g.updates, &g.probes, &g.rollbacks, &g.hostile, &g.cumulative, &g.actuator_failures, &g.recorded_refusals})
       within(w->accepted.size(), w->count, "a rate window");
     within(g.movement.size(), knobs_.size(), "the governor's movement");
     for (const knob_movement& m : g.movement) {
@@ -37,7 +40,8 @@ void invariants::check_sizes(const loop_view& v) {
     for (const knob_movement& m : v.engine->movement) within(m.totals.size(), 62, "the engine's cumulative totals");
   }
   if (v.sensor != nullptr) within(v.sensor->partial.digests, scenario_.window.digests, "an open window");
-  if (v.supervision != nullptr) within(v.supervision->restarts.size(), scenario_.supervision.intensity + 1, "the restart history");
+  if (v.supervision != nullptr)
+    within(v.supervision->restarts.size(), scenario_.supervision.intensity + 1, "the restart history");
   within(v.mail, 4000, "the mail");
   within(v.audit_backlog, 4000, "the audit's queue");
   within(v.actuator_backlog, 100, "the actuator's queue");
@@ -49,7 +53,8 @@ void invariants::check_at_rest(const loop_view& v) {
   if (g.pending || !g.live_known || g.restore != wanted_restore::none) return;
   for (std::size_t i = 0; i < ranges_.size(); ++i)
     if (!ranges_[i].same((*v.plant)[i], g.live[i]))
-      return fail("I2", "the governor takes " + knobs_[i].name + " for " + number_text(g.live[i]) + ", the plant has " + number_text((*v.plant)[i]));
+      return fail("I2", "the governor takes " + knobs_[i].name + " for " + number_text(g.live[i]) + ", the plant has " +
+                            number_text((*v.plant)[i]));
 }
 
 void invariants::check_timers(const loop_view& v) {
@@ -58,8 +63,10 @@ void invariants::check_timers(const loop_view& v) {
     if (!hold) continue;
     const std::string name(name_of(hold->reason));
     if (hold->until && v.now > *hold->until + timer_slack)
-      fail("I12", "safe mode for " + name + " should have ended " + number_text(seconds_of(v.now - *hold->until)) + " s ago");
-    const bool needs_cause = hold->reason == safe_mode_reason::manual || hold->reason == safe_mode_reason::restart_intensity ||
+      fail("I12",
+           "safe mode for " + name + " should have ended " + number_text(seconds_of(v.now - *hold->until)) + " s ago");
+    const bool needs_cause = hold->reason == safe_mode_reason::manual ||
+                             hold->reason == safe_mode_reason::restart_intensity ||
                              hold->reason == safe_mode_reason::telemetry_lost;
     if (!hold->until && !needs_cause) fail("I12", "safe mode for " + name + " has no end");
   }
@@ -82,8 +89,10 @@ void invariants::check_progress(const loop_view& v) {
   const duration calm = std::max(v.calm_since, running_since_);
   const duration evidence = scenario_.window.settle_time * 2 + between * 40 + scenario_.window.max_age + 5s;
   if (holds(v.governor->safe_mode, safe_mode_reason::telemetry_lost) && v.sensor != nullptr &&
-      v.at - calm > scenario_.governor.safe_mode.telemetry_timeout + evidence && !v.governor->pending && !scenario_.operators && !scenario_.rival)
-    return fail("I12", "telemetry has been flowing again for " + number_text(seconds_of(v.at - calm)) + " s, but the loop still misses it");
+      v.at - calm > scenario_.governor.safe_mode.telemetry_timeout + evidence && v.governor->live_known &&
+      !v.governor->pending && !scenario_.operators && !scenario_.rival)
+    return fail("I12", "telemetry has been flowing again for " + number_text(seconds_of(v.at - calm)) +
+                           " s, but the loop still misses it");
 
   // Only a continuous knob without a limit of its own can certainly be moved by a probe.
   bool movable = false;
@@ -95,10 +104,12 @@ void invariants::check_progress(const loop_view& v) {
   if (frozen || !movable || v.engine == nullptr) return;
   const double probes_per_s = scenario_.governor.limits.max_updates_per_second * scenario_.governor.limits.probe_share;
   const duration rate = duration(static_cast<std::int64_t>(3e6 / std::min(1.0, probes_per_s)));
-  const duration allowed = evidence + rate + 62s + t.answer_timeout + patience + scenario_.governor.rollback.min_stable_time;
+  const duration allowed =
+      evidence + rate + 62s + t.answer_timeout + patience + scenario_.governor.rollback.min_stable_time;
   const duration since = std::max({last_ask_, free_since_, calm});
   if (v.at - since > allowed)
-    fail("I12", "nothing is wrong, but the proposer has been silent for " + number_text(seconds_of(v.at - since)) + " s");
+    fail("I12",
+         "nothing is wrong, but the proposer has been silent for " + number_text(seconds_of(v.at - since)) + " s");
 }
 
 void invariants::check_end(const loop_view& v) {
@@ -106,7 +117,8 @@ void invariants::check_end(const loop_view& v) {
   const timing& t = scenario_.times;
   const duration bound = 8 * (t.audit_timeout + t.actuation_timeout) + 10s;
   if (v.at - std::max(*stop_at_, running_since_) > bound)
-    fail("I12", "shutdown was asked for " + number_text(seconds_of(v.at - *stop_at_)) + " s ago, and the loop has not stopped");
+    fail("I12", "shutdown was asked for " + number_text(seconds_of(v.at - *stop_at_)) +
+                    " s ago, and the loop has not stopped");
 }
 
 void invariants::after_step(const loop_view& v) {
@@ -126,15 +138,19 @@ void invariants::after_step(const loop_view& v) {
 
 void invariants::supervised(const supervision_decision& d, std::size_t ended, const std::vector<bool>& running) {
   const supervision_settings& s = scenario_.supervision;
-  if (!std::ranges::is_sorted(d.stop, std::ranges::greater{})) fail("I12", "children are not stopped in reverse start order");
+  if (!std::ranges::is_sorted(d.stop, std::ranges::greater{}))
+    fail("I12", "children are not stopped in reverse start order");
   if (!std::ranges::is_sorted(d.start)) fail("I12", "children are not started in start order");
   if (seconds_of(d.delay) > seconds_of(s.backoff_limit) * (1 + s.jitter) + 1e-6 || d.delay < 0us)
     fail("I12", "a restart waits for " + number_text(seconds_of(d.delay)) + " s");
+  if (d.what == supervision_decision::verdict::leave) fail("I12", "a permanent child that failed is left dead");
   for (std::size_t child : d.stop)
     if (child >= running.size() || !running[child]) fail("I12", "a child is stopped that does not run");
-  if (d.what == supervision_decision::verdict::restart && std::ranges::count(d.start, ended) != 1) fail("I12", "a permanent child is not started again");
+  if (d.what == supervision_decision::verdict::restart && std::ranges::count(d.start, ended) != 1)
+    fail("I12", "a permanent child is not started again");
   for (std::size_t child : d.stop)
-    if (d.what == supervision_decision::verdict::restart && std::ranges::count(d.start, child) != 1) fail("I12", "a child stopped for its sibling is not started again");
+    if (d.what == supervision_decision::verdict::restart && std::ranges::count(d.start, child) != 1)
+      fail("I12", "a child stopped for its sibling is not started again");
 }
 
 void invariants::stop_requested(bool revert, duration at) {
@@ -143,13 +159,15 @@ void invariants::stop_requested(bool revert, duration at) {
 }
 
 void invariants::stopped(const governor_state& state, const knob_values& plant, duration) {
-  const bool excused = holds(state.safe_mode, safe_mode_reason::audit_unavailable) || holds(state.safe_mode, safe_mode_reason::actuator_failing);
+  const bool excused = holds(state.safe_mode, safe_mode_reason::audit_unavailable) ||
+                       holds(state.safe_mode, safe_mode_reason::actuator_failing);
   if (!stop_at_) return fail("I12", "the loop stopped, and nobody asked it to");
   if (excused || !trusted_) return;
   const knob_values& expected = revert_ ? shadow_.baseline : shadow_.base;
   for (std::size_t i = 0; i < ranges_.size(); ++i)
     if (!ranges_[i].same(plant[i], expected[i]))
-      return fail("I5", "the loop stopped with " + knobs_[i].name + " at " + number_text(plant[i]) + ", expected " + number_text(expected[i]));
+      return fail("I5", "the loop stopped with " + knobs_[i].name + " at " + number_text(plant[i]) + ", expected " +
+                            number_text(expected[i]));
 }
 
 } // namespace homeostat::sim

@@ -6,6 +6,14 @@
 
 namespace homeostat::sim {
 
+bool invariants::half_done(const knob_values& actual, const governor_state& persisted) const {
+  if (actual.size() != persisted.live.size()) return false;
+  for (std::size_t i = 0; i < ranges_.size(); ++i)
+    if (!ranges_[i].same(actual[i], persisted.pending->wanted[i]) && !ranges_[i].same(actual[i], persisted.live[i]))
+      return false;
+  return true;
+}
+
 void invariants::check_outcome(const governor_state& persisted, const knob_values& actual, const governor_step& step) {
   const auto matches = [&](const knob_values& expected) {
     if (actual.size() != expected.size()) return false;
@@ -14,19 +22,31 @@ void invariants::check_outcome(const governor_state& persisted, const knob_value
     return true;
   };
   const auto recorded = [&](audit_kind kind, std::uint64_t generation) {
-    return std::ranges::count_if(step.effects.records, [&](const audit_record& r) { return r.kind == kind && r.generation == generation; });
+    return std::ranges::count_if(step.effects.records,
+                                 [&](const audit_record& r) { return r.kind == kind && r.generation == generation; });
   };
   if (persisted.pending) {
     const std::uint64_t g = persisted.pending->generation;
     const bool in_force = matches(persisted.pending->wanted);
     if (recorded(audit_kind::committed, g) != (in_force ? 1 : 0))
-      fail("I9", "after the crash generation " + std::to_string(g) + (in_force ? " is in force, but not committed" : " is not in force, but committed"));
+      fail("I9", "after the crash generation " + std::to_string(g) +
+                     (in_force ? " is in force, but not committed" : " is not in force, but committed"));
     if (recorded(audit_kind::aborted, g) != (in_force ? 0 : 1))
-      fail("I9", "after the crash generation " + std::to_string(g) + (in_force ? " is in force, but aborted" : " is not in force, but not aborted"));
+      fail("I9", "after the crash generation " + std::to_string(g) +
+                     (in_force ? " is in force, but aborted" : " is not in force, but not aborted"));
     if (in_force) return;
+    // Some knobs as wanted, the others as before: the change stopped half-way, and is undone as a whole (I3), not
+    // adopted.
+    if (half_done(actual, persisted)) return;
   }
   if (matches(persisted.live)) return;
-  const bool drift = std::ranges::any_of(step.effects.records, [](const audit_record& r) { return r.kind == audit_kind::drift; });
+  bool half_done = persisted.pending.has_value();
+  for (std::size_t i = 0; half_done && i < ranges_.size(); ++i)
+    half_done =
+        ranges_[i].same(actual[i], persisted.pending->wanted[i]) || ranges_[i].same(actual[i], persisted.live[i]);
+  const bool drift =
+      std::ranges::any_of(step.effects.records, [](const audit_record& r) { return r.kind == audit_kind::drift; });
+  if (!drift && half_done && !step.state.live_known) return; // put back, all knobs together
   if (!drift) fail("I9", "after the crash the plant has values nobody recorded, and no drift is recorded");
   bool possible = actual.size() == ranges_.size();
   for (std::size_t i = 0; possible && i < ranges_.size(); ++i) possible = ranges_[i].takes(actual[i]);
@@ -56,7 +76,8 @@ void invariants::check_holds_kept(const governor_state& persisted, const governo
 void invariants::recovered(const governor_state* persisted, const std::optional<knob_values>& answered,
                            const governor_step& step, instant now, duration at) {
   // What is not a set of numbers is no reading.
-  const bool readable = answered && answered->size() == ranges_.size() && std::ranges::all_of(*answered, [](double v) { return std::isfinite(v); });
+  const bool readable = answered && answered->size() == ranges_.size() &&
+                        std::ranges::all_of(*answered, [](double v) { return std::isfinite(v); });
   const std::optional<knob_values> actual = readable ? answered : std::nullopt;
   mix(step.effects);
   const governor_state& s = step.state;
@@ -69,10 +90,12 @@ void invariants::recovered(const governor_state* persisted, const std::optional<
     fail("I9", "the audit holds records, but no state to start from");
   }
   if (s.last_generation < last_applied_ || s.last_generation < last_introduced_)
-    fail("I2", "the restart knows generation " + std::to_string(s.last_generation) + ", but the plant has seen " + std::to_string(last_applied_) +
-                   " and the audit " + std::to_string(last_introduced_));
-  if (!actual && !holds(s.safe_mode, safe_mode_reason::actuator_failing)) fail("I10", "the plant does not report its values, and the loop is not frozen");
-  if (paused_for_certain_ && !holds(s.safe_mode, safe_mode_reason::manual)) fail("I9", "an acknowledged pause did not survive the crash");
+    fail("I2", "the restart knows generation " + std::to_string(s.last_generation) + ", but the plant has seen " +
+                   std::to_string(last_applied_) + " and the audit " + std::to_string(last_introduced_));
+  if (!actual && !holds(s.safe_mode, safe_mode_reason::actuator_failing))
+    fail("I10", "the plant does not report its values, and the loop is not frozen");
+  if (paused_for_certain_ && !holds(s.safe_mode, safe_mode_reason::manual))
+    fail("I9", "an acknowledged pause did not survive the crash");
 
   // The shadow starts from what survived too, and follows the records from there.
   if (persisted != nullptr) {
@@ -82,7 +105,8 @@ void invariants::recovered(const governor_state* persisted, const std::optional<
     shadow_.live = persisted->live;
     shadow_.base = persisted->base;
     shadow_.baseline = persisted->baseline->values;
-    for (std::size_t i = 0; i < safe_mode_reason_count; ++i) shadow_.holds[i] = persisted->safe_mode.holds[i].has_value();
+    for (std::size_t i = 0; i < safe_mode_reason_count; ++i)
+      shadow_.holds[i] = persisted->safe_mode.holds[i].has_value();
   } else {
     const knob_values initial = initial_values(knobs_);
     shadow_.generation = shadow_.last_generation = shadow_.revision = 1;
@@ -96,7 +120,8 @@ void invariants::recovered(const governor_state* persisted, const std::optional<
   std::erase_if(changes_, [&](const change& c) { return c.generation > shadow_.last_generation; });
   std::erase_if(moves_, [&](const base_move& m) { return m.generation > shadow_.generation; });
   take_records(step.effects.records, at);
-  if (actual && eras_.back().generation != shadow_.generation) eras_.push_back({.since = at, .generation = shadow_.generation, .by_apply = false});
+  if (actual && eras_.back().generation != shadow_.generation)
+    eras_.push_back({.since = at, .generation = shadow_.generation, .by_apply = false});
   if (step.effects.durable_ticket && s.pending) {
     pending_ticket_ = *step.effects.durable_ticket;
     pending_generation_ = s.pending->generation;

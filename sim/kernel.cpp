@@ -7,7 +7,8 @@
 namespace homeostat::sim {
 
 kernel::kernel(const scenario& s, std::function<void(std::string)> sink)
-    : message_delay_(s.times.message_delay), faults_(s.faults, draw(s.seed, 2)), random_(s.seed, 3), sink_(std::move(sink)) {}
+    : message_delay_(s.times.message_delay), faults_(s.faults, draw(s.seed, 2)), random_(s.seed, 3),
+      sink_(std::move(sink)) {}
 
 void kernel::send(party from, party to, mail content, duration least) {
   duration delay = least + random_.span(1us, message_delay_);
@@ -18,6 +19,7 @@ void kernel::send(party from, party to, mail content, duration least) {
 }
 
 void kernel::deliver_after(party to, duration delay, mail content) {
+  if (dead_[static_cast<std::size_t>(to)]) return;
   std::uint32_t slot = 0;
   if (free_slots_.empty()) {
     slot = static_cast<std::uint32_t>(slots_.size());

@@ -15,10 +15,12 @@ namespace homeostat::sim {
 
 /// Thrown at a crash point: the process, or one child of the loop supervisor, ends there and then.
 struct process_crash {};
-struct child_crash { party who; };
+struct child_crash {
+  party who;
+};
 
-/// Virtual time and mail. Deliveries happen in the order of their times, and of their sending where times are equal, so that
-/// one seed is one history.
+/// Virtual time and mail. Deliveries happen in the order of their times, and of their sending where times are equal, so
+/// that one seed is one history.
 class kernel {
 public:
   /// @param sink  receives one line per event; empty for none (a trace costs more than the simulation).
@@ -40,12 +42,18 @@ public:
   void send(party from, party to, mail content, duration least = 0us);
   /// Delivers at a time of its own, whatever else is on the way (timers; telemetry, which knows no order).
   void deliver_after(party to, duration delay, mail content);
-  void arm(party to, duration delay, alarm what, std::uint64_t token = 0) { deliver_after(to, delay, alarm_mail{what, token}); }
+  void arm(party to, duration delay, alarm what, std::uint64_t token = 0) {
+    deliver_after(to, delay, alarm_mail{what, token});
+  }
   /// Advances to the next delivery to somebody who lives.
   std::optional<delivery> next();
 
-  /// Whatever is on the way to this party is lost.
-  void kill(party who) { ++incarnation_[static_cast<std::size_t>(who)]; }
+  /// This party is dead: whatever is on the way to it, or will be sent to it before it is born again, is lost.
+  void kill(party who) {
+    ++incarnation_[static_cast<std::size_t>(who)];
+    dead_[static_cast<std::size_t>(who)] = true;
+  }
+  void bear(party who) { dead_[static_cast<std::size_t>(who)] = false; }
   /// The process starts anew with its clock set back by this much.
   void set_clock_back(duration by) { clock_offset_ -= by; }
 
@@ -57,8 +65,7 @@ public:
   /// A place where the process or this party may end. @throws process_crash, child_crash
   void crash_point(party who);
 
-  template <std::invocable F>
-  void note(F&& text) {
+  template <std::invocable F> void note(F&& text) {
     if (sink_) sink_(stamp() + text());
   }
 
@@ -82,6 +89,7 @@ private:
   std::vector<mail> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::array<std::uint32_t, party_count> incarnation_{};
+  std::array<bool, party_count> dead_{};
   std::array<duration, party_count * party_count> channel_{};
   duration message_delay_;
   fault_schedule faults_;

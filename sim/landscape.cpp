@@ -96,7 +96,9 @@ double landscape::objective(const knob_values& values, double seconds) const {
   switch (kind) {
   case landscape_kind::bowl: shape = 1 + quadratic; break;
   case landscape_kind::plateau: shape = 1 + std::max(0.0, std::sqrt(quadratic) - 0.4); break;
-  case landscape_kind::queue: shape = 0.2 * queue_latency(std::max(x, 0.0), 0.35) + 2.5 * std::max(x, 0.0) + 0.5 * quadratic; break;
+  case landscape_kind::queue:
+    shape = 0.2 * queue_latency(std::max(x, 0.0), 0.35) + 2.5 * std::max(x, 0.0) + 0.5 * quadratic;
+    break;
   case landscape_kind::cache: shape = 0.2 / (0.05 + std::max(x, 0.0)) + 2 * x * x + 0.5 * quadratic; break;
   case landscape_kind::valley: {
     const double across = n > 1 ? away[1] - 1.5 * away[0] * away[0] : 0;
@@ -128,7 +130,7 @@ landscape draw_landscape(draw& d, std::vector<knob_spec> knobs, double run_s) {
   l.rotation = random_rotation(d, n);
   l.knobs = std::move(knobs);
   l.floor = d.log_uniform(0.01, 1000);
-  constexpr std::array<drift_kind, 6> drifts{drift_kind::none,    drift_kind::none,   drift_kind::none,
+  constexpr std::array<drift_kind, 6> drifts{drift_kind::none,    drift_kind::none, drift_kind::none,
                                              drift_kind::regimes, drift_kind::ramp, drift_kind::periodic};
   l.drift = drifts[d.below(drifts.size())];
   l.drift_period_s = run_s * d.uniform(0.3, 1.0);

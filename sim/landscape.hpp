@@ -27,15 +27,15 @@ enum class drift_kind : std::uint8_t { none, ramp, regimes, periodic };
 struct landscape {
   landscape_kind kind{landscape_kind::bowl};
   std::vector<knob_spec> knobs;
-  std::vector<double> optimum;                ///< places on the knobs' scales, 0..1
-  std::vector<double> shift;                  ///< how far each optimum wanders
-  std::vector<double> rotation;               ///< orthonormal, row by row
-  std::vector<double> curvature;              ///< along the rotated axes
-  std::vector<std::vector<double>> category;  ///< what each value of an unordered knob costs; empty for ordered ones
-  double floor{1};                            ///< the objective's unit
+  std::vector<double> optimum;               ///< places on the knobs' scales, 0..1
+  std::vector<double> shift;                 ///< how far each optimum wanders
+  std::vector<double> rotation;              ///< orthonormal, row by row
+  std::vector<double> curvature;             ///< along the rotated axes
+  std::vector<std::vector<double>> category; ///< what each value of an unordered knob costs; empty for ordered ones
+  double floor{1};                           ///< the objective's unit
   drift_kind drift{drift_kind::none};
-  double drift_period_s{600};                 ///< of a regime, a wave, or the whole ramp
-  std::optional<double> margin;               ///< constraint: the first ordered knob's place may not go beyond this
+  double drift_period_s{600};   ///< of a regime, a wave, or the whole ramp
+  std::optional<double> margin; ///< constraint: the first ordered knob's place may not go beyond this
 
   /// @returns the true objective; values outside the bounds count as the nearest bound.
   [[nodiscard]] double objective(const knob_values& values, double seconds) const;

@@ -8,13 +8,15 @@
 
 namespace homeostat::sim {
 
-// ---- sensor --------------------------------------------------------------------------------------------------------------
+// ---- sensor
+// --------------------------------------------------------------------------------------------------------------
 
-sensor_actor::sensor_actor(kernel& k, const scenario& s, const policy_set& policies, telemetry_source& source, invariants& check)
+sensor_actor::sensor_actor(kernel& k, const scenario& s, const policy_set& policies, telemetry_source& source,
+                           invariants& check)
     : kernel_(k), scenario_(s), policies_(policies), check_(check), source_(source) {}
 
 void sensor_actor::start() {
-  kernel_.kill(party::sensor);
+  kernel_.bear(party::sensor);
   running_ = true;
   started_ = kernel_.now();
   state_ = {};
@@ -59,18 +61,21 @@ void sensor_actor::on(const digest_mail& m) {
   if (!window) return;
   ++windows_;
   check_.window_closed(*window);
-  kernel_.note([&] { return "sensor: window of generation " + std::to_string(window->generation) + ", mean " + number_text(window->mean); });
+  kernel_.note([&] {
+    return "sensor: window of generation " + std::to_string(window->generation) + ", mean " + number_text(window->mean);
+  });
   kernel_.send(party::sensor, party::engine, *window);
   kernel_.send(party::sensor, party::governor, *window);
 }
 
-// ---- proposer ------------------------------------------------------------------------------------------------------------
+// ---- proposer
+// ------------------------------------------------------------------------------------------------------------
 
 engine_actor::engine_actor(kernel& k, const scenario& s, const policy_set& policies, invariants& check)
     : kernel_(k), scenario_(s), policies_(policies), check_(check) {}
 
 void engine_actor::start() {
-  kernel_.kill(party::engine);
+  kernel_.bear(party::engine);
   running_ = true;
   ready_ = false;
   state_ = fresh_engine(scenario_.engine, scenario_.seed, initial_values(scenario_.engine.knobs));
@@ -99,7 +104,10 @@ void engine_actor::poll() {
   if (kernel_.random().chance(0.05)) saved_ = state_;
   if (!d.ask) return;
   check_.asked(*d.ask, kernel_.at());
-  kernel_.note([&] { return "engine: asks " + std::string(name_of(d.ask->kind)) + " " + std::to_string(d.ask->id) + " for generation " + std::to_string(d.ask->base_generation); });
+  kernel_.note([&] {
+    return "engine: asks " + std::string(name_of(d.ask->kind)) + " " + std::to_string(d.ask->id) + " for generation " +
+           std::to_string(d.ask->base_generation);
+  });
   kernel_.arm(party::engine, scenario_.times.answer_timeout, alarm::no_answer, ++answer_token_);
   kernel_.send(party::engine, party::governor, proposal_mail{.wish = std::move(*d.ask), .from = party::engine});
 }

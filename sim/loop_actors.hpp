@@ -87,8 +87,8 @@ struct governor_tally {
   std::array<std::uint64_t, safe_mode_reason_count> safe_modes{};
 };
 
-/// Proposals, windows and commands -> the safety executor -> audit, actuator, and everyone who listens. The one place that
-/// carries out governor_effects, in the order that is written on them.
+/// Proposals, windows and commands -> the safety executor -> audit, actuator, and everyone who listens. The one place
+/// that carries out governor_effects, in the order that is written on them.
 class governor_actor {
 public:
   governor_actor(kernel& k, const scenario& s, const policy_set& policies, invariants& check);
@@ -138,10 +138,10 @@ private:
   governor_state state_;
   std::unique_ptr<governor_state> persisted_;
   std::string give_up_text_;
-  std::optional<party> requester_;           ///< of the proposal in flight
-  std::optional<live_configuration> live_;   ///< last announced
-  std::deque<unanswered_command> commands_;  ///< answered once their records are durable
-  std::optional<stop_request> stop_;         ///< came while starting
+  std::optional<party> requester_;          ///< of the proposal in flight
+  std::optional<live_configuration> live_;  ///< last announced
+  std::deque<unanswered_command> commands_; ///< answered once their records are durable
+  std::optional<stop_request> stop_;        ///< came while starting
   std::uint64_t batches_{0};
   std::uint64_t start_token_{0};
   std::uint64_t look_token_{0};

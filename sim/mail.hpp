@@ -13,7 +13,18 @@
 namespace homeostat::sim {
 
 /// Who sends and receives in a simulation: the actors of one loop, what surrounds them, and the people.
-enum class party : std::uint8_t { source, sensor, engine, governor, actuator, store, supervisor, operators, rival, world };
+enum class party : std::uint8_t {
+  source,
+  sensor,
+  engine,
+  governor,
+  actuator,
+  store,
+  supervisor,
+  operators,
+  rival,
+  world
+};
 inline constexpr std::size_t party_count = 10;
 [[nodiscard]] constexpr std::string_view name_of(party p) {
   constexpr std::string_view names[] = {"source", "sensor",     "engine",    "governor", "actuator",
@@ -52,7 +63,9 @@ struct digest_mail {
   std::uint32_t stream{0}; ///< connection of the source it came over
 };
 /// The source's numbering starts over: a new connection.
-struct stream_mail { std::uint32_t stream{0}; };
+struct stream_mail {
+  std::uint32_t stream{0};
+};
 struct proposal_mail {
   proposal wish;
   party from{};
@@ -65,7 +78,9 @@ struct rename_mail {
 /// Whoever was asked is gone.
 struct failed_request {};
 /// "Tell me the live configuration": what a restarted sensor or proposer asks the governor first.
-struct subscribe { party who{}; };
+struct subscribe {
+  party who{};
+};
 
 struct batch_mail {
   std::uint64_t id{0};
@@ -73,8 +88,12 @@ struct batch_mail {
   std::vector<audit_record> records;
   std::unique_ptr<const governor_state> state;
 };
-struct batch_answer { std::uint64_t id{0}; };
-struct load_request { std::uint64_t token{0}; };
+struct batch_answer {
+  std::uint64_t id{0};
+};
+struct load_request {
+  std::uint64_t token{0};
+};
 struct load_answer {
   std::uint64_t token{0};
   bool ok{false};
@@ -100,9 +119,9 @@ struct command_answer {
 };
 struct governor_stopped {};
 
-using mail = std::variant<alarm_mail, digest_mail, stream_mail, rename_mail, proposal_mail, failed_request, subscribe, batch_mail,
-                          batch_answer, load_request, load_answer, actuation_mail, read_request, read_answer, command_answer,
-                          governor_stopped, objective_window, live_configuration, proposal_verdict, audit_answer,
-                          actuation_answer, operator_command, give_up, stop_request>;
+using mail = std::variant<alarm_mail, digest_mail, stream_mail, rename_mail, proposal_mail, failed_request, subscribe,
+                          batch_mail, batch_answer, load_request, load_answer, actuation_mail, read_request,
+                          read_answer, command_answer, governor_stopped, objective_window, live_configuration,
+                          proposal_verdict, audit_answer, actuation_answer, operator_command, give_up, stop_request>;
 
 } // namespace homeostat::sim

@@ -44,18 +44,30 @@ std::optional<arguments> parse(int count, char** values) {
   a.campaign.jobs = std::min(2U, std::max(1U, std::thread::hardware_concurrency()));
   for (int i = 1; i < count; ++i) {
     const std::string_view name = values[i];
-    if (name == "--trace") { a.trace = true; continue; }
-    if (name == "--all") { a.campaign.stop_at_first = false; continue; }
+    if (name == "--trace") {
+      a.trace = true;
+      continue;
+    }
+    if (name == "--all") {
+      a.campaign.stop_at_first = false;
+      continue;
+    }
     const std::string_view value = i + 1 < count ? values[i + 1] : "";
     const auto number = number_from(value);
     ++i;
-    if (name == "--output" && (value == "table" || value == "json")) a.json = value == "json";
-    else if (name == "--seeds" && number && *number > 0 && *number <= 100'000'000) a.campaign.seeds = *number;
-    else if (name == "--first" && number) a.campaign.first = *number;
-    else if (name == "--jobs" && number && *number >= 1 && *number <= 256) a.campaign.jobs = static_cast<unsigned>(*number);
-    else if (name == "--seed" && number) a.seed = *number;
+    if (name == "--output" && (value == "table" || value == "json"))
+      a.json = value == "json";
+    else if (name == "--seeds" && number && *number > 0 && *number <= 100'000'000)
+      a.campaign.seeds = *number;
+    else if (name == "--first" && number)
+      a.campaign.first = *number;
+    else if (name == "--jobs" && number && *number >= 1 && *number <= 256)
+      a.campaign.jobs = static_cast<unsigned>(*number);
+    else if (name == "--seed" && number)
+      a.seed = *number;
     else {
-      std::fprintf(stderr, "homeostat_sim: cannot use '%s %s'\n%s", values[i - 1], std::string(value).c_str(), usage_text);
+      std::fprintf(stderr, "homeostat_sim: cannot use '%s %s'\n%s", values[i - 1], std::string(value).c_str(),
+                   usage_text);
       return std::nullopt;
     }
   }
@@ -63,14 +75,16 @@ std::optional<arguments> parse(int count, char** values) {
 }
 
 int run_one(const arguments& a, const sim::policy_set& policies) {
-  const sim::run_result r = a.trace ? sim::run_seed(*a.seed, policies, [](const std::string& line) { std::puts(line.c_str()); })
-                                    : sim::run_seed(*a.seed, policies);
+  const sim::run_result r =
+      a.trace ? sim::run_seed(*a.seed, policies, [](const std::string& line) { std::puts(line.c_str()); })
+              : sim::run_seed(*a.seed, policies);
   if (r.broken) {
     std::fprintf(stderr, "%s", sim::report(r, policies).c_str());
     return 1;
   }
-  std::printf("seed %llu: %llu steps, %.1f s virtual time, every invariant held, hash %016llx\n", static_cast<unsigned long long>(r.seed),
-              static_cast<unsigned long long>(r.steps), seconds_of(r.at), static_cast<unsigned long long>(r.hash));
+  std::printf("seed %llu: %llu steps, %.1f s virtual time, every invariant held, hash %016llx\n",
+              static_cast<unsigned long long>(r.seed), static_cast<unsigned long long>(r.steps), seconds_of(r.at),
+              static_cast<unsigned long long>(r.hash));
   return 0;
 }
 

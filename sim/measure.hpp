@@ -7,9 +7,9 @@
 
 namespace homeostat::sim {
 
-/// The checkers' own measure of distance, written a second time on purpose: a mistake in the policies' measure must not hide
-/// itself in the check of it. All results are NaN where a value has no place on the knob's scale, and every comparison in
-/// the checkers is written so that NaN fails.
+/// The checkers' own measure of distance, written a second time on purpose: a mistake in the policies' measure must not
+/// hide itself in the check of it. All results are NaN where a value has no place on the knob's scale, and every
+/// comparison in the checkers is written so that NaN fails.
 struct knob_range {
   knob_type type{knob_type::continuous};
   knob_scale scale{knob_scale::linear};
@@ -56,12 +56,13 @@ struct knob_range {
     constexpr double rounding = 1 + 1e-6;
     if (!step_limit) return std::abs(fraction(from, to)) <= max_delta * rounding + 1e-9;
     const double d = way(from, to);
-    return d >= 0 ? d <= step_limit->up * rounding + 1e-9 * (max - min) : -d <= step_limit->down * rounding + 1e-9 * (max - min);
+    return d >= 0 ? d <= step_limit->up * rounding + 1e-9 * (max - min)
+                  : -d <= step_limit->down * rounding + 1e-9 * (max - min);
   }
 
   /// @returns true if two values are one and the same, but for what a plant's own number format does to them.
   [[nodiscard]] bool same(double a, double b) const {
-    return type == knob_type::continuous ? std::abs(a - b) <= 1.001e-4 * (max - min) : a == b;
+    return a == b || (type == knob_type::continuous && std::abs(fraction(a, b)) <= 1.001e-4);
   }
 };
 

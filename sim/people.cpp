@@ -7,18 +7,24 @@
 
 namespace homeostat::sim {
 
-// ---- operators -----------------------------------------------------------------------------------------------------------
+// ---- operators
+// -----------------------------------------------------------------------------------------------------------
 
-operators::operators(kernel& k, const scenario& s, invariants& check) : kernel_(k), scenario_(s), check_(check), draw_(s.seed, 6) {}
+operators::operators(kernel& k, const scenario& s, invariants& check)
+    : kernel_(k), scenario_(s), check_(check), draw_(s.seed, 6) {}
 
-void operators::start() { kernel_.arm(party::operators, draw_.exponential(scenario_.times.run / 10), alarm::turn, ++turn_token_); }
+void operators::start() {
+  kernel_.arm(party::operators, draw_.exponential(scenario_.times.run / 10), alarm::turn, ++turn_token_);
+}
 
 void operators::on(const alarm_mail& a) {
   if (a.what != alarm::turn || a.token != turn_token_) return;
   // A command that was never answered is given up on after this long: the process may be down.
   act();
-  kernel_.arm(party::operators, (paused_ ? scenario_.times.run / 40 : scenario_.times.run / 15) + draw_.exponential(scenario_.times.run / 15), alarm::turn,
-              ++turn_token_);
+  kernel_.arm(party::operators,
+              (paused_ ? scenario_.times.run / 40 : scenario_.times.run / 15) +
+                  draw_.exponential(scenario_.times.run / 15),
+              alarm::turn, ++turn_token_);
 }
 
 knob_values operators::draw_values(bool& override_bounds) {
@@ -29,11 +35,16 @@ knob_values operators::draw_values(bool& override_bounds) {
   override_bounds = kind > 0.6;
   if (kind < 0.6) return values;
   const double range = knobs[one].max - knobs[one].min;
-  if (kind < 0.75) values[one] = knobs[one].max + range * draw_.uniform(0.01, 1);
-  else if (kind < 0.85) values[one] = knobs[one].min - range * draw_.uniform(0.01, 1);
-  else if (kind < 0.9) values[one] = 0;
-  else if (kind < 0.95) values[one] = std::numeric_limits<double>::quiet_NaN();
-  else values = knob_values(std::span<const double>(values.begin(), values.size() - 1));
+  if (kind < 0.75)
+    values[one] = knobs[one].max + range * draw_.uniform(0.01, 1);
+  else if (kind < 0.85)
+    values[one] = knobs[one].min - range * draw_.uniform(0.01, 1);
+  else if (kind < 0.9)
+    values[one] = 0;
+  else if (kind < 0.95)
+    values[one] = std::numeric_limits<double>::quiet_NaN();
+  else
+    values = knob_values(std::span<const double>(values.begin(), values.size() - 1));
   return values;
 }
 
@@ -42,12 +53,18 @@ operator_command operators::draw_command() {
   c.actor = "alice";
   c.text = "because";
   const double kind = draw_.uniform();
-  if (paused_ && kind < 0.7) c.action = operator_action::resume;
-  else if (kind < 0.15) c.action = operator_action::pause;
-  else if (kind < 0.3) c.action = operator_action::resume;
-  else if (kind < 0.5) c.action = operator_action::rollback;
-  else if (kind < 0.65) c.action = operator_action::reset_safe_mode;
-  else if (kind < 0.75) c.action = operator_action::set_baseline;
+  if (paused_ && kind < 0.7)
+    c.action = operator_action::resume;
+  else if (kind < 0.15)
+    c.action = operator_action::pause;
+  else if (kind < 0.3)
+    c.action = operator_action::resume;
+  else if (kind < 0.5)
+    c.action = operator_action::rollback;
+  else if (kind < 0.65)
+    c.action = operator_action::reset_safe_mode;
+  else if (kind < 0.75)
+    c.action = operator_action::set_baseline;
   else {
     c.action = operator_action::set_values;
     c.values = draw_values(c.override_bounds);
@@ -71,7 +88,8 @@ bool operators::on(const command_answer& a) {
   return a.action == operator_action::reset_safe_mode;
 }
 
-// ---- the hostile proposer ------------------------------------------------------------------------------------------------
+// ---- the hostile proposer
+// ------------------------------------------------------------------------------------------------
 
 rival::rival(kernel& k, const scenario& s) : kernel_(k), scenario_(s), draw_(s.seed, 7) {}
 
@@ -87,8 +105,8 @@ void rival::on(const alarm_mail& a) {
 proposal rival::draw_proposal() {
   const auto& knobs = scenario_.governor.knobs;
   proposal p;
-  constexpr proposal_kind kinds[] = {proposal_kind::update, proposal_kind::update, proposal_kind::apply_plus, proposal_kind::apply_minus,
-                                     proposal_kind::no_change};
+  constexpr proposal_kind kinds[] = {proposal_kind::update, proposal_kind::update, proposal_kind::apply_plus,
+                                     proposal_kind::apply_minus, proposal_kind::no_change};
   p.kind = kinds[draw_.below(5)];
   p.classification = draw_.chance(0.8) ? change_class::proposal : change_class::auto_tune;
   p.id = draw_.below(50);
@@ -112,12 +130,18 @@ proposal rival::draw_proposal() {
   }
   const std::size_t one = draw_.below(knobs.size());
   const double garbage = draw_.uniform();
-  if (garbage < 0.05) p.values[one] = std::numeric_limits<double>::quiet_NaN();
-  else if (garbage < 0.1) p.values[one] = -std::numeric_limits<double>::infinity();
-  else if (garbage < 0.15) p.values[one] = knobs[one].max * 2 + 1;
-  else if (garbage < 0.2) p.values = knob_values{};
-  else if (garbage < 0.25 && p.values.size() < max_knobs) p.values.push_back(0);
-  else if (garbage < 0.3) p.values[one] += 0.3; // off the grid, between two integers
+  if (garbage < 0.05)
+    p.values[one] = std::numeric_limits<double>::quiet_NaN();
+  else if (garbage < 0.1)
+    p.values[one] = -std::numeric_limits<double>::infinity();
+  else if (garbage < 0.15)
+    p.values[one] = knobs[one].max * 2 + 1;
+  else if (garbage < 0.2)
+    p.values = knob_values{};
+  else if (garbage < 0.25 && p.values.size() < max_knobs)
+    p.values.push_back(0);
+  else if (garbage < 0.3)
+    p.values[one] += 0.3; // off the grid, between two integers
   return p;
 }
 

@@ -26,7 +26,9 @@ public:
   /// @returns the true objective of the present values.
   [[nodiscard]] double objective(duration at) const { return scenario_.plant.objective(values_, seconds_of(at)); }
   /// @returns the true objective that the static defaults would have now.
-  [[nodiscard]] double default_objective(duration at) const { return scenario_.plant.objective(defaults_, seconds_of(at)); }
+  [[nodiscard]] double default_objective(duration at) const {
+    return scenario_.plant.objective(defaults_, seconds_of(at));
+  }
   /// Draws what one measurement shows of the present values. Fills objective, samples and measures.
   void measure(telemetry_digest& digest, duration at, draw& noise) const;
 

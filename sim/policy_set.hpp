@@ -20,8 +20,8 @@ public:
   policy_set& operator=(const policy_set&) = delete;
   virtual ~policy_set() = default;
 
-  [[nodiscard]] virtual governor_step decide(const governor_config& config, governor_state state, const governor_input& input,
-                                             instant now) const {
+  [[nodiscard]] virtual governor_step decide(const governor_config& config, governor_state state,
+                                             const governor_input& input, instant now) const {
     return homeostat::decide(config, std::move(state), input, now);
   }
   [[nodiscard]] virtual governor_step recover(const governor_config& config, std::optional<governor_state> persisted,
@@ -32,13 +32,15 @@ public:
                                                const telemetry_digest& digest, instant now) const {
     return homeostat::take(s, settings, digest, now);
   }
-  [[nodiscard]] virtual engine_decision next_proposal(engine_state& s, const engine_settings& settings, instant now) const {
+  [[nodiscard]] virtual engine_decision next_proposal(engine_state& s, const engine_settings& settings,
+                                                      instant now) const {
     return homeostat::next_proposal(s, settings, now);
   }
-  [[nodiscard]] virtual supervision_decision on_child_end(const supervision_settings& settings, supervision_state& state,
+  [[nodiscard]] virtual supervision_decision on_child_end(const supervision_settings& settings,
+                                                          supervision_state& state,
                                                           const std::vector<child_restart>& children,
-                                                          const std::vector<bool>& running, std::size_t ended, bool abnormal,
-                                                          instant now) const {
+                                                          const std::vector<bool>& running, std::size_t ended,
+                                                          bool abnormal, instant now) const {
     return homeostat::on_child_end(settings, state, children, running, ended, abnormal, now);
   }
 };

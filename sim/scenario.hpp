@@ -14,7 +14,7 @@ namespace homeostat::sim {
 
 /// How long things take and how long anybody waits for them.
 struct timing {
-  duration run{0};                 ///< shutdown is asked for after this
+  duration run{0}; ///< shutdown is asked for after this
   duration digest_interval{0};
   duration message_delay{0};       ///< the longest ordinary way from one actor to another
   duration flush{0};               ///< one fsync of the audit
@@ -27,12 +27,13 @@ struct timing {
 
 /// How the plant measures and keeps its values.
 struct plant_habits {
-  double noise{0};             ///< relative standard deviation of one digest's objective
-  double outliers{0};          ///< chance of a heavy-tailed one
-  bool rounds_to_float{false}; ///< keeps continuous values in single precision, so that read-back is not what was asked for
-  bool embedded{false};        ///< lives in the process: a crash takes it back to its defaults
-  bool stamped_by_sensor{false};///< digests get the generation the sensor takes for live, not the one the plant knows
-  bool starts_elsewhere{false};///< is not at the defaults when the loop starts for the first time
+  double noise{0};    ///< relative standard deviation of one digest's objective
+  double outliers{0}; ///< chance of a heavy-tailed one
+  bool rounds_to_float{
+      false};           ///< keeps continuous values in single precision, so that read-back is not what was asked for
+  bool embedded{false}; ///< lives in the process: a crash takes it back to its defaults
+  bool stamped_by_sensor{false}; ///< digests get the generation the sensor takes for live, not the one the plant knows
+  bool starts_elsewhere{false};  ///< is not at the defaults when the loop starts for the first time
 };
 
 /// One run, wholly drawn from its seed.
@@ -46,12 +47,12 @@ struct scenario {
   window_settings window;
   supervision_settings supervision;
   fault_plans faults;
-  bool fault_free{false};    ///< nothing goes wrong and nobody interferes: what the benefit is measured over
-  bool clock_goes_back{false};///< the wall clock may be set back while the process is down
-  bool operators{false};     ///< people interfere
-  bool rival{false};         ///< a second proposer, hostile
+  bool fault_free{false};      ///< nothing goes wrong and nobody interferes: what the benefit is measured over
+  bool clock_goes_back{false}; ///< the wall clock may be set back while the process is down
+  bool operators{false};       ///< people interfere
+  bool rival{false};           ///< a second proposer, hostile
   bool revert_on_exit{false};
-  bool engine_remembers{true};///< the strategy's state survives a crash of the process
+  bool engine_remembers{true}; ///< the strategy's state survives a crash of the process
   std::uint64_t epoch{0};
 };
 

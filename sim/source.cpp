@@ -91,9 +91,12 @@ void telemetry_source::send(telemetry_digest digest, std::uint32_t truth) {
   past_.push_back({digest, truth});
   if (kernel_.strikes(fault::digest_dropped)) return;
   if (kernel_.strikes(fault::digest_not_finite)) {
-    const double broken = d.chance(0.5) ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
-    if (d.chance(0.6)) digest.objective = broken;
-    else digest.measures.set(static_cast<digest_measure>(d.below(digest_measure_count)), broken);
+    const double broken =
+        d.chance(0.5) ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
+    if (d.chance(0.6))
+      digest.objective = broken;
+    else
+      digest.measures.set(static_cast<digest_measure>(d.below(digest_measure_count)), broken);
   }
   if (kernel_.strikes(fault::digest_from_future)) digest.at += d.span(1s, 60s);
   duration late{0};
@@ -119,8 +122,8 @@ void telemetry_source::send_again_from_old_generation() {
   if (old.empty()) return;
   past_digest again = old[kernel_.random().below(old.size())];
   again.digest.sequence = ++sequence_;
-  // A relay that also forges the time: only of generations that the sensor has left for certain, because a forged digest of
-  // the live one cannot be told from a true one by anybody.
+  // A relay that also forges the time: only of generations that the sensor has left for certain, because a forged
+  // digest of the live one cannot be told from a true one by anybody.
   if (again.digest.generation + 3 <= announced_ && kernel_.random().chance(0.5)) again.digest.at = kernel_.now();
   deliver(again.digest, again.truth, 0us);
 }

@@ -57,7 +57,7 @@ private:
   bool renamed_{false}; ///< inside this interval the values got another name: it belongs to neither
   std::uint64_t stamp_{0};
   std::uint64_t stamp_at_begin_{0}; ///< of the present interval
-  std::uint64_t announced_{0}; ///< generation last said to be live
+  std::uint64_t announced_{0};      ///< generation last said to be live
   std::uint64_t sequence_{0};
   std::uint32_t truths_{0};
   std::uint32_t stream_{0};

@@ -24,7 +24,9 @@ void audit_store::on(batch_mail batch) {
   const bool full = queue_.size() >= scenario_.times.audit_capacity || kernel_.strikes(fault::audit_full);
   if (full && batch.ticket) {
     kernel_.note([] { return std::string("store: full"); });
-    kernel_.send(party::store, party::governor, audit_answer{.ticket = *batch.ticket, .status = audit_status::full, .text = "the audit queue is full"});
+    kernel_.send(
+        party::store, party::governor,
+        audit_answer{.ticket = *batch.ticket, .status = audit_status::full, .text = "the audit queue is full"});
     batch = without_intent(std::move(batch));
     if (batch.records.empty()) return;
   }
@@ -47,7 +49,8 @@ void audit_store::on(const alarm_mail& a) {
   const bool failed = kernel_.strikes(fault::audit_failing);
   // A failed fsync says nothing about what reached the disk.
   const bool durable_anyway = failed && kernel_.random().chance(0.3);
-  if (failed) kernel_.note([&] { return std::string("store: flush failed") + (durable_anyway ? ", durable anyway" : ""); });
+  if (failed)
+    kernel_.note([&] { return std::string("store: flush failed") + (durable_anyway ? ", durable anyway" : ""); });
   std::deque<batch_mail> again;
   for (std::size_t i = 0; i < in_flush_; ++i) {
     batch_mail batch = std::move(queue_.front());
@@ -58,10 +61,13 @@ void audit_store::on(const alarm_mail& a) {
     if (batch.ticket) {
       if (!failed) check_.acknowledged(*batch.ticket);
       kernel_.send(party::store, party::governor,
-                   audit_answer{.ticket = *batch.ticket, .status = failed ? audit_status::failed : audit_status::durable, .text = failed ? "fsync failed" : ""});
+                   audit_answer{.ticket = *batch.ticket,
+                                .status = failed ? audit_status::failed : audit_status::durable,
+                                .text = failed ? "fsync failed" : ""});
       if (kept) batch = without_intent(std::move(batch));
     }
-    if (kept && !(batch.records.empty() && !batch.state)) again.push_back(std::move(batch)); // written with the next flush
+    if (kept && !(batch.records.empty() && !batch.state))
+      again.push_back(std::move(batch)); // written with the next flush
     if (!failed) kernel_.send(party::store, party::governor, batch_answer{id});
   }
   in_flush_ = 0;

@@ -10,8 +10,8 @@
 
 namespace homeostat::sim {
 
-/// The audit sink and the state beside it: batches become durable in order, one flush for all that wait, each batch whole or
-/// not at all. It may be slow, full, or failing; a crash loses what no flush has reached.
+/// The audit sink and the state beside it: batches become durable in order, one flush for all that wait, each batch
+/// whole or not at all. It may be slow, full, or failing; a crash loses what no flush has reached.
 class audit_store {
 public:
   audit_store(kernel& k, const scenario& s, invariants& check);

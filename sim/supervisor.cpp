@@ -14,14 +14,15 @@ std::size_t child_of(party who) { return static_cast<std::size_t>(std::ranges::f
 
 } // namespace
 
-loop_supervisor::loop_supervisor(kernel& k, const scenario& s, const policy_set& policies, actuator& a, governor_actor& g,
-                                 sensor_actor& sensor, engine_actor& e, invariants& check)
-    : kernel_(k), scenario_(s), policies_(policies), actuator_(a), governor_(g), sensor_(sensor), engine_(e), check_(check) {
+loop_supervisor::loop_supervisor(kernel& k, const scenario& s, const policy_set& policies, actuator& a,
+                                 governor_actor& g, sensor_actor& sensor, engine_actor& e, invariants& check)
+    : kernel_(k), scenario_(s), policies_(policies), actuator_(a), governor_(g), sensor_(sensor), engine_(e),
+      check_(check) {
   state_.rng = chacha8_rng(s.seed, 5);
 }
 
 void loop_supervisor::start() {
-  kernel_.kill(party::supervisor);
+  kernel_.bear(party::supervisor);
   state_.restarts.clear();
   given_up_ = false;
   for (std::size_t i = 0; i < children; ++i) start_child(i);
@@ -32,7 +33,7 @@ void loop_supervisor::start_child(std::size_t child) {
   running_[child] = true;
   kernel_.note([&] { return "supervisor: starts " + std::string(name_of(order[child])); });
   switch (order[child]) {
-  case party::actuator: kernel_.kill(party::actuator); break;
+  case party::actuator: kernel_.bear(party::actuator); break;
   case party::governor:
     governor_.start(given_up_ ? "restart intensity exceeded" : "");
     if (stop_) governor_.on(*stop_);
@@ -63,7 +64,8 @@ void loop_supervisor::on_child_crash(party who) {
   end_child(child);
   if (given_up_) return kernel_.arm(party::supervisor, scenario_.supervision.backoff_limit, alarm::start, child);
   const std::vector<child_restart> kinds(children, child_restart::permanent);
-  const supervision_decision d = policies_.on_child_end(scenario_.supervision, state_, kinds, running_, child, true, kernel_.now());
+  const supervision_decision d =
+      policies_.on_child_end(scenario_.supervision, state_, kinds, running_, child, true, kernel_.now());
   check_.supervised(d, child, running_);
   for (std::size_t other : d.stop) end_child(other);
   if (d.what == supervision_decision::verdict::give_up) {

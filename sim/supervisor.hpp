@@ -10,13 +10,13 @@
 
 namespace homeostat::sim {
 
-/// The loop supervisor: starts actuator, governor, sensor and proposer in this order, and carries out what the restart policy
-/// decides when one of them ends. When it has to give up, it leaves a governor and an actuator that put the knobs to the last
-/// good values and keep them there until a person resets the loop.
+/// The loop supervisor: starts actuator, governor, sensor and proposer in this order, and carries out what the restart
+/// policy decides when one of them ends. When it has to give up, it leaves a governor and an actuator that put the
+/// knobs to the last good values and keep them there until a person resets the loop.
 class loop_supervisor {
 public:
-  loop_supervisor(kernel& k, const scenario& s, const policy_set& policies, actuator& a, governor_actor& g, sensor_actor& sensor,
-                  engine_actor& e, invariants& check);
+  loop_supervisor(kernel& k, const scenario& s, const policy_set& policies, actuator& a, governor_actor& g,
+                  sensor_actor& sensor, engine_actor& e, invariants& check);
   void start();
   void on_child_crash(party who);
   void on_process_end();

@@ -12,13 +12,16 @@ constexpr std::uint64_t most_steps = 2'000'000;
 } // namespace
 
 world::world(const scenario& s, const policy_set& policies, std::function<void(std::string)> sink)
-    : scenario_(s), check_(s), kernel_(s, std::move(sink)), plant_(s), source_(kernel_, s, plant_, check_), store_(kernel_, s, check_),
-      actuator_(kernel_, s, plant_, check_), sensor_(kernel_, s, policies, source_, check_), engine_(kernel_, s, policies, check_),
-      governor_(kernel_, s, policies, check_),
+    : scenario_(s), check_(s), kernel_(s, std::move(sink)), plant_(s), source_(kernel_, s, plant_, check_),
+      store_(kernel_, s, check_), actuator_(kernel_, s, plant_, check_), sensor_(kernel_, s, policies, source_, check_),
+      engine_(kernel_, s, policies, check_), governor_(kernel_, s, policies, check_),
       supervisor_(kernel_, s, policies, actuator_, governor_, sensor_, engine_, check_), operators_(kernel_, s, check_),
       rival_(kernel_, s) {}
 
-void world::boot() { supervisor_.start(); }
+void world::boot() {
+  kernel_.bear(party::store);
+  supervisor_.start();
+}
 
 void world::end_process() {
   ++crashes_;
@@ -37,7 +40,8 @@ void world::end_process() {
     return;
   }
   const duration down = 10ms + kernel_.random().exponential(2s);
-  if (scenario_.clock_goes_back && kernel_.random().chance(0.5)) kernel_.set_clock_back(scaled(1us, kernel_.random().log_uniform(1e3, 2e10)));
+  if (scenario_.clock_goes_back && kernel_.random().chance(0.5))
+    kernel_.set_clock_back(scaled(1us, kernel_.random().log_uniform(1e3, 2e10)));
   kernel_.arm(party::world, down, alarm::boot);
 }
 
@@ -61,8 +65,7 @@ void world::to_world(const mail& m) {
 namespace {
 
 /// Hands mail to an actor that has a handler for its type; what it has no handler for it never gets.
-template <class Actor>
-void hand(Actor& actor, mail& m) {
+template <class Actor> void hand(Actor& actor, mail& m) {
   std::visit(
       [&](auto& content) {
         if constexpr (requires { actor.on(content); }) actor.on(content);
@@ -127,13 +130,12 @@ run_result world::run() {
     if (!delivery) break;
     try {
       dispatch(*delivery);
-    } catch (const process_crash&) {
-      end_process();
-    } catch (const child_crash& crash) {
+    } catch (const process_crash&) { end_process(); } catch (const child_crash& crash) {
       supervisor_.on_child_crash(crash.who);
     }
     look();
-    if (kernel_.at() > scenario_.times.run + longest_shutdown) check_.overdue("the run has not ended half an hour after its shutdown");
+    if (kernel_.at() > scenario_.times.run + longest_shutdown)
+      check_.overdue("the run has not ended half an hour after its shutdown");
     if (kernel_.steps() > most_steps) check_.overdue("the run takes more than 2,000,000 steps");
   }
   return result();

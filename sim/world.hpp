@@ -19,23 +19,23 @@ namespace homeostat::sim {
 struct run_result {
   std::uint64_t seed{0};
   std::optional<finding> broken;
-  duration at{0};            ///< virtual time at the end
+  duration at{0}; ///< virtual time at the end
   std::uint64_t steps{0};
-  std::uint64_t hash{0};     ///< of every decision and effect (I7)
+  std::uint64_t hash{0}; ///< of every decision and effect (I7)
   bool fault_free{false};
   landscape_kind landscape{};
-  double benefit{0};         ///< mean objective relative to the static defaults, over the whole run
+  double benefit{0}; ///< mean objective relative to the static defaults, over the whole run
   double benefit_second_half{0};
   std::uint64_t digests{0};
   std::uint64_t windows{0};
-  std::uint64_t updates{0};  ///< of the base point, by the strategy
+  std::uint64_t updates{0}; ///< of the base point, by the strategy
   std::uint64_t records{0};
   std::uint64_t process_crashes{0};
   std::uint64_t child_restarts{0};
   std::uint64_t commands{0};
   std::uint64_t strange_proposals{0};
   bool gave_up{false};
-  bool stopped{false};       ///< by an ordered shutdown
+  bool stopped{false}; ///< by an ordered shutdown
   governor_tally governor;
   std::array<std::uint64_t, violation_code_count> engine_refusals{};
   std::array<std::uint64_t, digest_fault_count> digest_faults{};
@@ -76,6 +76,7 @@ private:
 };
 
 /// Runs one seed with the given policies. @param sink  receives the trace; empty for none.
-[[nodiscard]] run_result run_seed(std::uint64_t seed, const policy_set& policies, std::function<void(std::string)> sink = {});
+[[nodiscard]] run_result run_seed(std::uint64_t seed, const policy_set& policies,
+                                  std::function<void(std::string)> sink = {});
 
 } // namespace homeostat::sim

@@ -26,8 +26,9 @@ int main(int argc, char** argv) {
 
   // [knobs]
   homeostat::knob_registry registry;
-  homeostat::knob<int> batch_size{registry, {.name = "batch_size", .unit = "images", .min = 1, .max = 64, .initial = 2,
-                                             .scale = homeostat::knob_scale::log}};
+  homeostat::knob<int> batch_size{
+      registry,
+      {.name = "batch_size", .unit = "images", .min = 1, .max = 64, .initial = 2, .scale = homeostat::knob_scale::log}};
   // [knobs]
 
   // [start]

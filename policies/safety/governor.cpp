@@ -117,11 +117,12 @@ void governor_turn::expire_timers() {
 // -----------------------------------------------------------------------------------------------------------
 
 void governor_turn::on(const objective_window& w) {
-  if (w.generation != state_.generation || state_.pending || !state_.live_known || !is_sane(w))
+  if (w.generation != state_.generation || state_.pending || !is_sane(w))
     return; // I6; the sensor filters these already
   state_.last_window = now_;
-  state_.last_objective = w.mean;
   thaw(safe_mode_reason::telemetry_lost, safe_mode_exit::cause_gone);
+  if (!state_.live_known) return; // the sensor is alive, but of which values it speaks nobody knows (I6)
+  state_.last_objective = w.mean;
   if (is_frozen(state_.safe_mode)) {
     const safe_mode_state before = state_.safe_mode;
     if (!watch_recovery(state_.safe_mode, w.mean, config_.safe_mode)) return;
@@ -261,6 +262,11 @@ void governor_turn::on(const give_up& g) {
 
 void governor_turn::on(const stop_request& s) {
   state_.stopping = true;
+  // Nobody waits for a cooldown now: what may have come back meanwhile gets one more chance to put the plant at rest.
+  thaw(safe_mode_reason::audit_unavailable, safe_mode_exit::operator_reset);
+  // But a plant that was never read (no timer) is not written to.
+  const auto& failing = state_.safe_mode.holds[static_cast<std::size_t>(safe_mode_reason::actuator_failing)];
+  if (failing && failing->until) thaw(safe_mode_reason::actuator_failing, safe_mode_exit::operator_reset);
   if (s.revert && state_.baseline)
     request_restore(wanted_restore::baseline, "homeostat", "shutdown, on_exit: revert");
   else if (state_.live != state_.base)

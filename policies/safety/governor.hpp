@@ -163,7 +163,7 @@ struct live_configuration {
   knob_values values;
   knob_values base;
   bool frozen{false};
-  knob_values baseline; ///< what a rollback restores; empty if unknown
+  knob_values baseline{}; ///< what a rollback restores; empty if unknown
   friend bool operator==(const live_configuration&, const live_configuration&) = default;
 };
 

@@ -122,36 +122,37 @@ void governor_turn::commit(const knob_values& in_force, std::string text) {
   const bool moves_base = !is_probe(change.kind) &&
                           (change.origin == change_origin::proposal ||
                            change.origin == change_origin::operator_change || change.origin == change_origin::rollback);
-  audit_record& r = record(audit_kind::committed);
-  r.generation = change.generation;
-  r.change = change.kind;
-  r.classification = change.classification;
-  r.source = name_of(change.origin);
-  r.actor = change.actor;
-  r.before = state_.live;
-  r.after = in_force;
-  r.text = std::move(text);
+  {
+    // In a scope of its own: what follows may record more, and that moves this record elsewhere.
+    audit_record& r = record(audit_kind::committed);
+    r.generation = change.generation;
+    r.change = change.kind;
+    r.classification = change.classification;
+    r.source = name_of(change.origin);
+    r.actor = change.actor;
+    r.before = state_.live;
+    r.after = in_force;
+    r.text = std::move(text);
+    if (moves_base) r.revision = ++state_.revision;
+  }
   state_.generation = change.generation;
   // As asked for, not as read back: rounding by the plant must not creep into the base point and its comparisons.
   state_.live = change.wanted;
   state_.live_known = true;
-  if (moves_base) {
-    if (state_.base != change.wanted) {
-      record_move(state_.movement, displacements(state_.base, change.wanted), config_.limits, now_);
-      if (change.origin == change_origin::proposal) {
-        const std::uint32_t before = state_.regression.since_improvement;
-        if (!state_.base_judged)
-          close_base_point(state_.regression, config_.regression);
-        else
-          state_.regression.reference = state_.regression.current, state_.regression.current = {};
-        if (state_.regression.since_improvement > before) roll_back_for_regression();
-      } else {
-        restart_comparison(state_.regression);
-      }
-      state_.base_judged = false;
-    }
+  if (moves_base && state_.base != change.wanted) {
+    record_move(state_.movement, displacements(state_.base, change.wanted), config_.limits, now_);
     state_.base = change.wanted;
-    r.revision = ++state_.revision;
+    if (change.origin == change_origin::proposal) {
+      const std::uint32_t before = state_.regression.since_improvement;
+      if (!state_.base_judged)
+        close_base_point(state_.regression, config_.regression);
+      else
+        state_.regression.reference = state_.regression.current, state_.regression.current = {};
+      if (state_.regression.since_improvement > before) roll_back_for_regression();
+    } else {
+      restart_comparison(state_.regression);
+    }
+    state_.base_judged = false;
   }
   if (change.origin == change_origin::operator_change) {
     // A person decided otherwise than the guards; what people asked for stays wanted.

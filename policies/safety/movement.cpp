@@ -69,6 +69,11 @@ void record_move(std::span<knob_movement> movement, std::span<const double> move
       m.totals.back().distance += std::abs(moves[i]);
     else
       m.totals.push_back({second_of(now), std::abs(moves[i])});
+    // A clock that was set back can leave more seconds than a minute has: the oldest then count as long as the next.
+    while (m.totals.size() > 62) {
+      m.totals[1].distance += m.totals[0].distance;
+      m.totals.erase(m.totals.begin());
+    }
     if (flips(m, moves[i], g)) {
       m.flips.push_back(now);
       while (m.flips.size() > g.direction_flip_limit + 1) m.flips.erase(m.flips.begin());

@@ -21,8 +21,8 @@ struct spsa_settings {
   double stability{10};            ///< A, >= 0
   /// Gains stop shrinking at this iteration, because a live plant drifts; absent: the textbook's endless decay.
   std::optional<std::uint64_t> last_decay{30};
-  /// Largest move of one update, fraction of range, 0..1; the guardrails may be tighter. One loud window must not carry the
-  /// base point far: what a step of this size loses, the next few can take back.
+  /// Largest move of one update, fraction of range, 0..1; the guardrails may be tighter. One loud window must not carry
+  /// the base point far: what a step of this size loses, the next few can take back.
   double max_step{0.1};
   std::uint32_t windows_per_probe{1}; ///< evaluation windows averaged for each side, >= 1
   friend bool operator==(const spsa_settings&, const spsa_settings&) = default;

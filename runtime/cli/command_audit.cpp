@@ -1,4 +1,5 @@
-// Reads the audit trail straight from the store, also while a daemon writes to it: an auditor need not trust the daemon.
+// Reads the audit trail straight from the store, also while a daemon writes to it: an auditor need not trust the
+// daemon.
 #include "messages/control.pb.h"
 #include "messages/json.hpp"
 #include "runtime/cli/commands.hpp"
@@ -44,7 +45,8 @@ std::expected<std::unique_ptr<store>, std::string> open(const audit_options& opt
 int tail(const audit_options& options, bool json) {
   auto audit = open(options);
   if (!audit) return failed(audit.error());
-  const auto records = (*audit)->tail(options.count, options.loop.empty() ? std::nullopt : std::optional<std::string_view>(options.loop));
+  const auto records = (*audit)->tail(
+      options.count, options.loop.empty() ? std::nullopt : std::optional<std::string_view>(options.loop));
   if (!records) return failed(records.error().what);
   v1::AuditPage page;
   for (const stored_record& record : *records) {
@@ -103,7 +105,8 @@ int verify(const audit_options& options, bool json) {
   } else {
     for (const auto& f : verdict.findings())
       fmt::print("record {}: {}: expected {}, found {}\n", f.sequence(), f.fault(), f.expected(), f.found());
-    fmt::print("{}: {} records, head {} {}\n", verdict.intact() ? "intact" : "BROKEN", verdict.checked(), verdict.head_sequence(), verdict.head_hash());
+    fmt::print("{}: {} records, head {} {}\n", verdict.intact() ? "intact" : "BROKEN", verdict.checked(),
+               verdict.head_sequence(), verdict.head_hash());
   }
   return verdict.intact() ? exit_code::ok : exit_code::refused_or_failed;
 }
@@ -121,12 +124,16 @@ void add_audit(CLI::App& app, common_options& common, int& result) {
   };
   CLI::App* tail_command = audit->add_subcommand("tail", "the latest records");
   add_place(*tail_command);
-  tail_command->add_option("-n,--count", options->count, "how many")->check(CLI::Range(std::size_t{1}, max_read_count))->capture_default_str();
+  tail_command->add_option("-n,--count", options->count, "how many")
+      ->check(CLI::Range(std::size_t{1}, max_read_count))
+      ->capture_default_str();
   tail_command->add_option("--loop", options->loop, "of this loop only");
   tail_command->callback([options, &common, &result] { result = tail(*options, common.json); });
-  CLI::App* verify_command = audit->add_subcommand("verify", "check the hash chain: any change, gap or reordering is found");
+  CLI::App* verify_command =
+      audit->add_subcommand("verify", "check the hash chain: any change, gap or reordering is found");
   add_place(*verify_command);
-  verify_command->add_option("--expect-head", options->expected_head, "hash of the head noted elsewhere: finds a replaced store");
+  verify_command->add_option("--expect-head", options->expected_head,
+                             "hash of the head noted elsewhere: finds a replaced store");
   verify_command->callback([options, &common, &result] { result = verify(*options, common.json); });
 }
 

@@ -10,13 +10,15 @@ namespace homeostat {
 namespace {
 
 /// Lets CLI11 check and explain durations as the configuration does.
-CLI::Option* add_duration(CLI::App& command, const char* name, std::optional<std::chrono::microseconds>& into, const char* help) {
+CLI::Option* add_duration(CLI::App& command, const char* name, std::optional<std::chrono::microseconds>& into,
+                          const char* help) {
   return command
       .add_option_function<std::string>(
           name,
           [&into, name](const std::string& text) {
             const auto value = yaml::parse_duration(text);
-            if (!value || *value <= duration{0}) throw CLI::ValidationError(name, "is '" + text + "', expected a duration above 0 like 60s");
+            if (!value || *value <= duration{0})
+              throw CLI::ValidationError(name, "is '" + text + "', expected a duration above 0 like 60s");
             into = *value;
           },
           help)
@@ -29,7 +31,8 @@ void add_demo(CLI::App& app, common_options& common, int& result) {
   CLI::App* demo = app.add_subcommand("demo", "see it work on a live system");
   demo->require_subcommand(1);
 
-  CLI::App* cache = demo->add_subcommand("cache", "tune an embedded cache service beside an untuned twin on the same drifting traffic");
+  CLI::App* cache = demo->add_subcommand(
+      "cache", "tune an embedded cache service beside an untuned twin on the same drifting traffic");
   auto options = std::make_shared<cache_run_options>();
   add_duration(*cache, "--for", options->length, "end after this time (default: until Ctrl-C)");
   cache->add_option("--seed", options->seed, "of traffic and strategy");
@@ -44,7 +47,8 @@ void add_demo(CLI::App& app, common_options& common, int& result) {
   auto pg = std::make_shared<pgbouncer_run_options>();
   add_duration(*pgbouncer, "--phase", pg->phase, "length of each workload's tuning phase");
   pgbouncer->add_option("--clients", pg->clients, "pgbench clients")->check(CLI::Range(1, 400))->capture_default_str();
-  pgbouncer->add_option("--folder", pg->folder, "keep servers' files and audit here (default: a scratch folder, removed at the end)");
+  pgbouncer->add_option("--folder", pg->folder,
+                        "keep servers' files and audit here (default: a scratch folder, removed at the end)");
   add_output(*pgbouncer, common);
   pgbouncer->callback([pg, &common, &result] {
     pg->json = common.json;

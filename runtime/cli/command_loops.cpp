@@ -23,14 +23,15 @@ void print_loop(const v1::LoopStatus& loop) {
   for (const auto& [name, count] : loop.rejected()) refused += count;
   fmt::print("{}  (pool {})  {}\n", loop.name(), loop.pool(), state);
   if (!loop.text().empty()) fmt::print("  {}\n", loop.text());
-  fmt::print("  generation {}  revision {}  applied {}  refused {}  rollbacks {}  windows {}\n", loop.generation(), loop.revision(),
-             loop.applied(), refused, loop.rollbacks(), loop.windows());
+  fmt::print("  generation {}  revision {}  applied {}  refused {}  rollbacks {}  windows {}\n", loop.generation(),
+             loop.revision(), loop.applied(), refused, loop.rollbacks(), loop.windows());
   if (loop.has_objective()) fmt::print("  objective {}\n", number_text(loop.objective()));
   for (const auto& knob : loop.knobs())
-    fmt::print("  {:<20} {:>12} {:<8} baseline {:>10}   bounds {} .. {}\n", knob.name(), number_text(knob.value()), knob.unit(),
-               number_text(knob.baseline()), number_text(knob.min()), number_text(knob.max()));
+    fmt::print("  {:<20} {:>12} {:<8} baseline {:>10}   bounds {} .. {}\n", knob.name(), number_text(knob.value()),
+               knob.unit(), number_text(knob.baseline()), number_text(knob.min()), number_text(knob.max()));
   for (const auto& [name, count] : loop.rejected()) fmt::print("  refused {:<20} {}\n", name, count);
-  for (const auto& [fault, count] : loop.digest_faults()) fmt::print("  digests not counted: {:<18} {}\n", fault, count);
+  for (const auto& [fault, count] : loop.digest_faults())
+    fmt::print("  digests not counted: {:<18} {}\n", fault, count);
 }
 
 int failed(const std::string& text) {
@@ -69,30 +70,36 @@ std::string escaped(const std::string& name) {
   std::string out;
   for (const char c : name) {
     const bool safe = (std::isalnum(static_cast<unsigned char>(c)) != 0) || c == '-' || c == '_' || c == '.';
-    if (safe) out += c;
-    else out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    if (safe)
+      out += c;
+    else
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return out;
 }
 
-int command_loop(const common_options& common, const std::string& loop, const std::string& action, const std::string& text) {
+int command_loop(const common_options& common, const std::string& loop, const std::string& action,
+                 const std::string& text) {
   v1::OperatorCommand command;
   command.set_actor(user_name());
   command.set_text(text);
   google::protobuf::util::JsonPrintOptions sparse;
   std::string body;
-  if (!google::protobuf::util::MessageToJsonString(command, &body, sparse).ok()) return failed("the reason is not valid text");
+  if (!google::protobuf::util::MessageToJsonString(command, &body, sparse).ok())
+    return failed("the reason is not valid text");
   const auto response = http_fetch(common.api, "POST", "/api/v1/loops/" + escaped(loop) + "/" + action, body);
   if (!response) return failed(response.error());
   v1::CommandResult result;
   if (!from_json(response->body, result)) return failed(problem_text(*response));
-  if (common.json) fmt::print("{}\n", response->body);
-  else fmt::print(result.ok() ? stdout : stderr, "{}: {}\n", loop, result.text());
+  if (common.json)
+    fmt::print("{}\n", response->body);
+  else
+    fmt::print(result.ok() ? stdout : stderr, "{}: {}\n", loop, result.text());
   return result.ok() ? exit_code::ok : exit_code::refused_or_failed;
 }
 
-void add_one(CLI::App& parent, const char* name, const char* help, const char* action, const char* text_option, common_options& common,
-             int& result) {
+void add_one(CLI::App& parent, const char* name, const char* help, const char* action, const char* text_option,
+             common_options& common, int& result) {
   struct words {
     std::string loop, text;
   };
@@ -102,7 +109,8 @@ void add_one(CLI::App& parent, const char* name, const char* help, const char* a
   command->add_option(text_option, w->text, "recorded in the audit");
   add_api(*command, common);
   add_output(*command, common);
-  command->callback([w, action = std::string(action), &common, &result] { result = command_loop(common, w->loop, action, w->text); });
+  command->callback(
+      [w, action = std::string(action), &common, &result] { result = command_loop(common, w->loop, action, w->text); });
 }
 
 } // namespace
@@ -115,15 +123,18 @@ void add_status(CLI::App& app, common_options& common, int& result) {
 }
 
 void add_loop_commands(CLI::App& app, common_options& common, int& result) {
-  add_one(app, "pause", "freeze a loop: nothing but rollback and people changes it", "pause", "--reason", common, result);
+  add_one(app, "pause", "freeze a loop: nothing but rollback and people changes it", "pause", "--reason", common,
+          result);
   add_one(app, "resume", "end a pause", "resume", "--reason", common, result);
   add_one(app, "rollback", "return a loop to its baseline, also in safe mode", "rollback", "--reason", common, result);
   CLI::App* safe_mode = app.add_subcommand("safe-mode", "safe mode of a loop");
   safe_mode->require_subcommand(1);
-  add_one(*safe_mode, "reset", "end every reason that holds a loop in safe mode", "safe-mode-reset", "--reason", common, result);
+  add_one(*safe_mode, "reset", "end every reason that holds a loop in safe mode", "safe-mode-reset", "--reason", common,
+          result);
   CLI::App* baseline = app.add_subcommand("baseline", "what rollback returns to");
   baseline->require_subcommand(1);
-  add_one(*baseline, "set", "make the present base point of a healthy loop its baseline", "baseline", "--name", common, result);
+  add_one(*baseline, "set", "make the present base point of a healthy loop its baseline", "baseline", "--name", common,
+          result);
 }
 
 } // namespace homeostat

@@ -48,7 +48,8 @@ int validate(const std::vector<std::string>& files, bool json) {
 } // namespace
 
 void add_validate(CLI::App& app, common_options& common, int& result) {
-  CLI::App* command = app.add_subcommand("validate", "check configuration files; says file:line, what is wrong and what is expected");
+  CLI::App* command =
+      app.add_subcommand("validate", "check configuration files; says file:line, what is wrong and what is expected");
   auto files = std::make_shared<std::vector<std::string>>();
   command->add_option("FILE", *files, "configuration files")->required();
   add_output(*command, common);

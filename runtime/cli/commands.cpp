@@ -9,8 +9,10 @@
 namespace homeostat {
 
 void add_output(CLI::App& command, common_options& common) {
-  command.add_option_function<std::string>(
-             "--output", [&common](const std::string& form) { common.json = form == "json"; }, "table for people, json for scripts")
+  command
+      .add_option_function<std::string>(
+          "--output", [&common](const std::string& form) { common.json = form == "json"; },
+          "table for people, json for scripts")
       ->check(CLI::IsMember({"table", "json"}))
       ->default_str("table");
 }
@@ -40,13 +42,15 @@ void add_cases(const CLI::App& app, const std::string& path, std::string& out) {
 } // namespace
 
 void add_completion(CLI::App& app, int& result) {
-  CLI::App* command = app.add_subcommand("completion", "print the completion script for bash: source <(homeostat completion)");
+  CLI::App* command =
+      app.add_subcommand("completion", "print the completion script for bash: source <(homeostat completion)");
   command->callback([&app, &result] {
     std::string cases;
     add_cases(app, "", cases);
     fmt::print("_homeostat() {{\n"
                "  local path=\"\" word words=\"\"\n"
-               "  for word in \"${{COMP_WORDS[@]:1:COMP_CWORD-1}}\"; do case $word in -*) ;; *) path=\"${{path:+$path }}$word\" ;; esac; done\n"
+               "  for word in \"${{COMP_WORDS[@]:1:COMP_CWORD-1}}\"; do case $word in -*) ;; *) path=\"${{path:+$path "
+               "}}$word\" ;; esac; done\n"
                "  case $path in\n{}  esac\n"
                "  COMPREPLY=($(compgen -W \"$words\" -- \"${{COMP_WORDS[COMP_CWORD]}}\"))\n"
                "  [ ${{#COMPREPLY[@]}} -gt 0 ] || COMPREPLY=($(compgen -f -- \"${{COMP_WORDS[COMP_CWORD]}}\"))\n"

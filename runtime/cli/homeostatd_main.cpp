@@ -33,16 +33,18 @@ int run(const std::string& file) {
     (*n)->stop();
     return exit_code::refused_or_failed;
   }
-  spdlog::info("homeostat {} runs {} loops; API at http://{}:{}", version, (*n)->config().loops.size(), (*n)->config().api_host, (*api)->port());
-  while (!wait_for_interrupt(std::chrono::steady_clock::now() + std::chrono::hours(1))) {
-  }
+  spdlog::info("homeostat {} runs {} loops; API at http://{}:{}", version, (*n)->config().loops.size(),
+               (*n)->config().api_host, (*api)->port());
+  while (!wait_for_interrupt(std::chrono::steady_clock::now() + std::chrono::hours(1))) {}
   // The promise to the operator is 5 s, whatever a plant or the disk does.
   end_process_after(shutdown_limit, exit_code::refused_or_failed);
   spdlog::info("stopping");
   (*api)->stop();
   const bool clean = (*n)->stop();
-  if (clean) spdlog::info("stopped: every loop is at rest");
-  else spdlog::error("stopped, but not every loop came to rest; the next start reads back what is in force");
+  if (clean)
+    spdlog::info("stopped: every loop is at rest");
+  else
+    spdlog::error("stopped, but not every loop came to rest; the next start reads back what is in force");
   spdlog::shutdown();
   // Actors that do not answer cannot be waited for: leave without their farewell.
   if (!clean) std::_Exit(exit_code::refused_or_failed);
@@ -62,9 +64,7 @@ int main(int argc, char** argv) {
   app.add_option("--config", file, "configuration, apiVersion homeostat/v1")->required();
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? exit_code::ok : exit_code::usage;
-  }
+  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? exit_code::ok : exit_code::usage; }
   catch_interrupts();
   try {
     return run(file);

@@ -36,15 +36,17 @@ bool wait_for_interrupt(std::chrono::steady_clock::time_point until) {
     const auto left = std::max(until - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration::zero());
     const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(left).count();
     const timespec wait{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
-    if (sigtimedwait(&set, nullptr, &wait) > 0) interrupted.store(true);
-    else if (std::chrono::steady_clock::now() >= until) return false;
+    if (sigtimedwait(&set, nullptr, &wait) > 0)
+      interrupted.store(true);
+    else if (std::chrono::steady_clock::now() >= until)
+      return false;
   }
   return true;
 }
 
 void end_process_after(std::chrono::seconds limit, int code) {
   exit_code_at_limit.store(code);
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) { _exit(exit_code_at_limit.load()); };
   sigaction(SIGALRM, &action, nullptr);
   alarm(static_cast<unsigned>(limit.count()));

@@ -4,7 +4,8 @@
 
 namespace homeostat {
 
-/// From here on SIGINT and SIGTERM are noticed by wait_for_interrupt instead of ending the process. Call before threads start.
+/// From here on SIGINT and SIGTERM are noticed by wait_for_interrupt instead of ending the process. Call before threads
+/// start.
 void catch_interrupts();
 
 /// Waits until a time or an interrupt. @returns true if one has come, also for every later call.

@@ -29,7 +29,9 @@ std::optional<std::size_t> assignment_in(std::string_view text) {
 
 /// muParser's error in words that do not depend on its version.
 formula_error error_of(const mu::ParserError& e, std::size_t size) {
-  const std::string token = e.GetToken().empty() ? "" : " '" + e.GetToken() + "'";
+  std::string token = e.GetToken();
+  while (!token.empty() && static_cast<unsigned char>(token.back()) <= ' ') token.pop_back();
+  if (!token.empty()) token = " '" + token + "'";
   std::optional<std::size_t> offset;
   if (e.GetPos() >= 0) offset = std::min(static_cast<std::size_t>(e.GetPos()), size);
   switch (e.GetCode()) {
@@ -41,8 +43,6 @@ formula_error error_of(const mu::ParserError& e, std::size_t size) {
   case mu::ecUNEXPECTED_VAR: return {"unexpected name" + token + ", an operator is missing", offset};
   case mu::ecUNEXPECTED_PARENS: return {"unexpected parenthesis" + token, offset};
   case mu::ecUNEXPECTED_FUN: return {"unexpected function" + token + ", an operator is missing", offset};
-  case mu::ecUNEXPECTED_STR:
-  case mu::ecUNTERMINATED_STRING: return {"unexpected quotation mark", offset};
   case mu::ecTOO_MANY_PARAMS: return {"too many arguments for the function" + token, offset};
   case mu::ecTOO_FEW_PARAMS: return {"too few arguments for the function" + token, offset};
   case mu::ecMISSING_PARENS: return {"a parenthesis is not closed", offset};
@@ -104,6 +104,8 @@ std::expected<formula, formula_error> formula::compile(std::string_view text) {
   if (text.find_first_not_of(" \t\n") == std::string_view::npos)
     return std::unexpected(formula_error{"it is empty", {}});
   if (auto at = assignment_in(text)) return std::unexpected(formula_error{"'=' assigns, a comparison is '=='", at});
+  if (const std::size_t at = text.find('"'); at != std::string_view::npos)
+    return std::unexpected(formula_error{"unexpected quotation mark", at});
   auto parts = std::make_unique<compiled>();
   parts->text = text;
   try {

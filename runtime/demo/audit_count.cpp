@@ -17,13 +17,17 @@ bool out_of_bounds(const audit_record& record, std::span<const knob_spec> knobs)
 }
 
 void count_one(const audit_record& record, std::span<const knob_spec> knobs, v1::DemoSummary& summary) {
-  if (record.kind == audit_kind::intent && out_of_bounds(record, knobs)) summary.set_bound_breaches(summary.bound_breaches() + 1);
+  if (record.kind == audit_kind::intent && out_of_bounds(record, knobs))
+    summary.set_bound_breaches(summary.bound_breaches() + 1);
   if (record.kind == audit_kind::committed) {
     if (out_of_bounds(record, knobs)) summary.set_bound_breaches(summary.bound_breaches() + 1);
-    if (record.classification != change_class::rollback) summary.set_applied(summary.applied() + 1);
-    else if (record.source == "rollback to baseline") summary.set_rollbacks(summary.rollbacks() + 1);
+    if (record.classification != change_class::rollback)
+      summary.set_applied(summary.applied() + 1);
+    else if (record.source == "rollback to baseline")
+      summary.set_rollbacks(summary.rollbacks() + 1);
   }
-  if (record.kind == audit_kind::rejected && record.reason) ++(*summary.mutable_rejected())[std::string(name_of(record.reason->code))];
+  if (record.kind == audit_kind::rejected && record.reason)
+    ++(*summary.mutable_rejected())[std::string(name_of(record.reason->code))];
   if (record.kind == audit_kind::safe_mode_entered) summary.set_safe_mode_entries(summary.safe_mode_entries() + 1);
 }
 
@@ -52,14 +56,16 @@ std::string record_line(const stored_record& stored) {
   const auto record = decode<audit_record>(stored.payload);
   if (!record) return "record " + std::to_string(stored.sequence) + " cannot be read";
   const auto at = std::chrono::floor<std::chrono::seconds>(record->time);
-  std::string line = fmt::format("{:%H:%M:%S} #{:<5} {:<17}", fmt::gmtime(std::chrono::system_clock::to_time_t(at)), stored.sequence, name_of(record->kind));
+  std::string line = fmt::format("{:%H:%M:%S} #{:<5} {:<17}", fmt::gmtime(std::chrono::system_clock::to_time_t(at)),
+                                 stored.sequence, name_of(record->kind));
   if (record->generation > 0) line += fmt::format(" gen {:<5}", record->generation);
   if (record->change != proposal_kind::no_change) line += " " + std::string(name_of(record->change));
   if (!record->after.empty()) {
     line += " ->";
     for (double value : record->after) line += " " + number_text(value);
   }
-  if (record->classification != change_class::proposal) line += " (" + std::string(name_of(record->classification)) + ")";
+  if (record->classification != change_class::proposal)
+    line += " (" + std::string(name_of(record->classification)) + ")";
   if (record->reason) line += "  " + describe(*record->reason);
   if (!record->text.empty()) line += "  " + record->text;
   return line;

@@ -38,7 +38,8 @@ struct comparison_sums {
 
 class sampler {
 public:
-  explicit sampler(cache_demo& demo) : demo_(demo), tuned_(demo.tuned().totals()), fixed_(demo.control()->totals()), last_(clock::now()) {}
+  explicit sampler(cache_demo& demo)
+      : demo_(demo), tuned_(demo.tuned().totals()), fixed_(demo.control()->totals()), last_(clock::now()) {}
 
   /// Measures both services since the last call.
   void sample(demo_view& view) {
@@ -114,18 +115,23 @@ v1::DemoSummary sum_up(node& n, const sampler& samples, const demo_view& view) {
   for (const knob_status& knob : view.loop.knobs) (*summary.mutable_knobs())[knob.name] = knob.value;
   const auto& knobs = n.config().loops.front().governor.knobs;
   for (const knob_spec& knob : knobs) (*summary.mutable_defaults())[knob.name] = knob.initial;
-  if (auto counted = count_audit(n.audit_store(), knobs, summary); !counted) fmt::print(stderr, "audit: {}\n", counted.error());
+  if (auto counted = count_audit(n.audit_store(), knobs, summary); !counted)
+    fmt::print(stderr, "audit: {}\n", counted.error());
   return summary;
 }
 
 void print_table(const v1::DemoSummary& s, const std::string& store) {
   fmt::print("\nembedded cache demo, {:.0f} s of drifting traffic\n\n", s.seconds());
   fmt::print("  {:<12} {:>10} {:>10} {:>8}\n", "traffic", "tuned", "static", "gain");
-  for (const auto& part : s.parts()) fmt::print("  {:<12} {:>10.2f} {:>10.2f} {:>+7.1f} %\n", part.name(), part.tuned(), part.fixed(), 100 * part.gain());
+  for (const auto& part : s.parts())
+    fmt::print("  {:<12} {:>10.2f} {:>10.2f} {:>+7.1f} %\n", part.name(), part.tuned(), part.fixed(),
+               100 * part.gain());
   fmt::print("  {:<12} {:>10.2f} {:>10.2f} {:>+7.1f} %\n\n", "all", s.tuned(), s.fixed(), 100 * s.gain());
-  fmt::print("  applied {}   rollbacks {}   safe-mode entries {}   bound breaches {}\n", s.applied(), s.rollbacks(), s.safe_mode_entries(), s.bound_breaches());
+  fmt::print("  applied {}   rollbacks {}   safe-mode entries {}   bound breaches {}\n", s.applied(), s.rollbacks(),
+             s.safe_mode_entries(), s.bound_breaches());
   for (const auto& [reason, count] : s.rejected()) fmt::print("  rejected {:<22} {}\n", reason, count);
-  fmt::print("  audit: {} records, chain {}{}\n", s.audit_records(), s.chain_verified() ? "verified" : "BROKEN", store.empty() ? "" : " (" + store + ")");
+  fmt::print("  audit: {} records, chain {}{}\n", s.audit_records(), s.chain_verified() ? "verified" : "BROKEN",
+             store.empty() ? "" : " (" + store + ")");
 }
 
 } // namespace
@@ -141,10 +147,11 @@ int run_cache_demo(const cache_run_options& options) {
   auto& source = std::get<cache_demo_source>(config->sources.front().what);
   if (options.seed) source.seed = *options.seed, config->loops.front().seed = *options.seed;
   catch_interrupts();
-  const auto demo = std::make_shared<cache_demo>(
-      cache::demo_settings{.rate_scale = source.rate_scale, .cycle = source.cycle, .seed = source.seed, .with_control = true});
+  const auto demo = std::make_shared<cache_demo>(cache::demo_settings{
+      .rate_scale = source.rate_scale, .cycle = source.cycle, .seed = source.seed, .with_control = true});
   const auto make = [&](const source_config&) -> std::expected<plant, std::string> {
-    return plant{.sensor = std::shared_ptr<plant_sensor>(demo, &demo->tuned()), .actuator = std::shared_ptr<plant_actuator>(demo, &demo->tuned())};
+    return plant{.sensor = std::shared_ptr<plant_sensor>(demo, &demo->tuned()),
+                 .actuator = std::shared_ptr<plant_actuator>(demo, &demo->tuned())};
   };
   spdlog::set_level(spdlog::level::err);
   auto n = node::start(std::move(*config), make);
@@ -161,8 +168,10 @@ int run_cache_demo(const cache_run_options& options) {
   if (api) (*api)->stop();
   const bool clean = (*n)->stop();
   const v1::DemoSummary summary = sum_up(**n, samples, view);
-  if (options.json) fmt::print("{}\n", to_json(summary));
-  else print_table(summary, options.store.value_or(""));
+  if (options.json)
+    fmt::print("{}\n", to_json(summary));
+  else
+    print_table(summary, options.store.value_or(""));
   if (!clean) fmt::print(stderr, "the loop did not come to rest in time\n");
   return clean && summary.chain_verified() && summary.bound_breaches() == 0 ? 0 : 1;
 }

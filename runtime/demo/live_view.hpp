@@ -11,13 +11,13 @@ namespace homeostat {
 /// What the live view shows at one moment.
 struct demo_view {
   std::string title;
-  std::string traffic;          ///< what the traffic does now
+  std::string traffic; ///< what the traffic does now
   double elapsed_s{0};
-  double length_s{0};           ///< 0: open end
-  double tuned{0};              ///< smoothed objective
-  double fixed{0};              ///< the same of the control instance
-  double gain_total{0};         ///< fraction, over the whole run
-  std::deque<double> gains;     ///< recent, oldest first
+  double length_s{0};       ///< 0: open end
+  double tuned{0};          ///< smoothed objective
+  double fixed{0};          ///< the same of the control instance
+  double gain_total{0};     ///< fraction, over the whole run
+  std::deque<double> gains; ///< recent, oldest first
   loop_status loop;
   std::deque<std::string> decisions; ///< latest guard decisions, oldest first
 };

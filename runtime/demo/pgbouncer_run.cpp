@@ -35,14 +35,17 @@ struct workload {
   const char* name;
   const char* text;
 };
-constexpr workload workloads[] = {{"hot", "hot-row transactions"}, {"think", "transactions with 5 ms client think time"}};
+constexpr workload workloads[] = {{"hot", "hot-row transactions"},
+                                  {"think", "transactions with 5 ms client think time"}};
 
 /// One running demo: servers, node and an observer of its own.
 class run {
 public:
   run(pgbouncer_rig& rig, node& n, const pgbouncer_source& source)
-      : rig_(rig), node_(n), observer_({.console = "host=" + source.host + " port=" + std::to_string(source.port) + " user=" + source.user,
-                                        .database = source.database, .client_progress = {}}) {}
+      : rig_(rig), node_(n),
+        observer_({.console = "host=" + source.host + " port=" + std::to_string(source.port) + " user=" + source.user,
+                   .database = source.database,
+                   .client_progress = {}}) {}
 
   /// Tunes under one workload. @returns false when interrupted or failed (problem() then says why).
   bool tune_under(const workload& w, std::chrono::microseconds length) {
@@ -60,7 +63,8 @@ public:
   bool measure_under(const workload& w, v1::DemoSummary& summary) {
     if (auto ok = rig_.load(w.name); !ok) return fail(ok.error());
     const double tuned = tuned_values_.at(w.name);
-    fmt::print(stderr, "\n{}: tuned pool size {:.0f} against the default {:.0f} in {} pairs of alternating windows\n", w.text, tuned, initial(), measured_pairs);
+    fmt::print(stderr, "\n{}: tuned pool size {:.0f} against the default {:.0f} in {} pairs of alternating windows\n",
+               w.text, tuned, initial(), measured_pairs);
     return measure(w, tuned, summary);
   }
 
@@ -77,7 +81,8 @@ private:
   std::expected<loop_status, std::string> loop() {
     auto status = node_.status();
     if (!status) return std::unexpected(status.error());
-    if (status->empty() || status->front().knobs.empty()) return std::unexpected(std::string("the loop is not running yet"));
+    if (status->empty() || status->front().knobs.empty())
+      return std::unexpected(std::string("the loop is not running yet"));
     return status->front();
   }
 
@@ -89,7 +94,9 @@ private:
   }
 
   bool tune(std::chrono::microseconds length) {
-    if (const auto r = node_.command(loop_name, {.action = operator_action::resume, .actor = "demo", .text = "tuning phase", .values = {}}); !r.ok)
+    if (const auto r = node_.command(
+            loop_name, {.action = operator_action::resume, .actor = "demo", .text = "tuning phase", .values = {}});
+        !r.ok)
       fmt::print(stderr, "  {}\n", r.text);
     const auto begin = clock::now();
     for (auto next = begin + std::chrono::seconds(2); clock::now() < begin + length; next += std::chrono::seconds(2)) {
@@ -102,7 +109,8 @@ private:
                  seconds(clock::now() - begin).count(), status->knobs.front().value, status->knobs.front().base,
                  -status->objective.value_or(0), status->applied, reasons.empty() ? "" : "  SAFE MODE" + reasons);
     }
-    const auto paused = node_.command(loop_name, {.action = operator_action::pause, .actor = "demo", .text = "measuring", .values = {}});
+    const auto paused = node_.command(
+        loop_name, {.action = operator_action::pause, .actor = "demo", .text = "measuring", .values = {}});
     if (!paused.ok) return fail(paused.text);
     // The pause takes a live probe back to the base point; that is a change of its own.
     return !wait_for_interrupt(clock::now() + settle);
@@ -113,7 +121,9 @@ private:
     for (const auto limit = clock::now() + std::chrono::seconds(10); clock::now() < limit;) {
       const auto status = loop();
       if (status && status->knobs.front().value == value && status->knobs.front().base == value) return true;
-      (void)node_.command(loop_name, {.action = operator_action::set_values, .actor = "demo", .text = "measuring", .values = knob_values{value}});
+      (void)node_.command(
+          loop_name,
+          {.action = operator_action::set_values, .actor = "demo", .text = "measuring", .values = knob_values{value}});
       if (wait_for_interrupt(clock::now() + std::chrono::milliseconds(300))) return false;
     }
     return fail("pool size " + std::to_string(value) + " did not come into force within 10 s");
@@ -143,7 +153,8 @@ private:
       tuned.push_back(tuned_first ? *first : *second);
       fixed.push_back(tuned_first ? *second : *first);
       ratios.push_back(tuned.back() / fixed.back());
-      fmt::print(stderr, "  pair {}: tuned {:6.0f}, default {:6.0f} transactions/s, ratio {:.2f}\n", pair + 1, tuned.back(), fixed.back(), ratios.back());
+      fmt::print(stderr, "  pair {}: tuned {:6.0f}, default {:6.0f} transactions/s, ratio {:.2f}\n", pair + 1,
+                 tuned.back(), fixed.back(), ratios.back());
     }
     if (!set(tuned_value)) return false;
     const auto median = [](std::vector<double> v) {
@@ -175,15 +186,17 @@ std::string user_in(const std::string& conninfo) {
 }
 
 void print_table(const v1::DemoSummary& s, store& audit) {
-  fmt::print("\nPgBouncer demo: default_pool_size tuned against the default {:g}\n\n", s.defaults().at("default_pool_size"));
+  fmt::print("\nPgBouncer demo: default_pool_size tuned against the default {:g}\n\n",
+             s.defaults().at("default_pool_size"));
   fmt::print("  {:<8} {:>10} {:>16} {:>16} {:>8}\n", "workload", "pool size", "tuned tps", "default tps", "gain");
   for (const auto& part : s.parts())
-    fmt::print("  {:<8} {:>10g} {:>16.0f} {:>16.0f} {:>+7.1f} %\n", part.name(), s.knobs().at("default_pool_size, " + part.name()), part.tuned(),
-               part.fixed(), 100 * part.gain());
-  fmt::print("\n  applied {}   rollbacks {}   safe-mode entries {}   bound breaches {}\n", s.applied(), s.rollbacks(), s.safe_mode_entries(),
-             s.bound_breaches());
+    fmt::print("  {:<8} {:>10g} {:>16.0f} {:>16.0f} {:>+7.1f} %\n", part.name(),
+               s.knobs().at("default_pool_size, " + part.name()), part.tuned(), part.fixed(), 100 * part.gain());
+  fmt::print("\n  applied {}   rollbacks {}   safe-mode entries {}   bound breaches {}\n", s.applied(), s.rollbacks(),
+             s.safe_mode_entries(), s.bound_breaches());
   for (const auto& [reason, count] : s.rejected()) fmt::print("  rejected {:<22} {}\n", reason, count);
-  fmt::print("  audit: {} records, chain {}; the latest:\n", s.audit_records(), s.chain_verified() ? "verified" : "BROKEN");
+  fmt::print("  audit: {} records, chain {}; the latest:\n", s.audit_records(),
+             s.chain_verified() ? "verified" : "BROKEN");
   if (const auto tail = audit.tail(12, std::nullopt))
     for (const stored_record& record : *tail) fmt::print("    {}\n", record_line(record));
 }
@@ -198,8 +211,10 @@ int run_pgbouncer_demo(const pgbouncer_run_options& options) {
   }
   catch_interrupts();
   std::optional<scratch_folder> scratch;
-  if (options.folder) std::filesystem::create_directories(*options.folder);
-  else scratch.emplace("homeostat-pgbouncer");
+  if (options.folder)
+    std::filesystem::create_directories(*options.folder);
+  else
+    scratch.emplace("homeostat-pgbouncer");
   const std::string folder = options.folder ? std::filesystem::absolute(*options.folder).string() : scratch->path();
   const auto failed = [](const std::string& why) {
     fmt::print(stderr, "{}\n", why);
@@ -236,9 +251,12 @@ int run_pgbouncer_demo(const pgbouncer_run_options& options) {
   const auto& knobs = (*n)->config().loops.front().governor.knobs;
   (*summary.mutable_defaults())[knobs.front().name] = knobs.front().initial;
   summary.set_seconds(seconds(clock::now() - begin).count());
-  if (auto counted = count_audit((*n)->audit_store(), knobs, summary); !counted) fmt::print(stderr, "audit: {}\n", counted.error());
-  if (options.json) fmt::print("{}\n", to_json(summary));
-  else print_table(summary, (*n)->audit_store());
+  if (auto counted = count_audit((*n)->audit_store(), knobs, summary); !counted)
+    fmt::print(stderr, "audit: {}\n", counted.error());
+  if (options.json)
+    fmt::print("{}\n", to_json(summary));
+  else
+    print_table(summary, (*n)->audit_store());
   (void)rig.stop_load();
   return complete && clean && summary.chain_verified() && summary.bound_breaches() == 0 ? 0 : 1;
 }

@@ -47,8 +47,7 @@ std::expected<void, std::string> pgbouncer_rig::run(const std::vector<std::strin
   posix_spawnattr_destroy(&attributes);
   if (error != 0) return std::unexpected("cannot run bash: " + std::string(std::strerror(error)));
   int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   std::ifstream output(log);
   const std::string text((std::istreambuf_iterator<char>(output)), std::istreambuf_iterator<char>());
@@ -68,7 +67,9 @@ std::expected<void, std::string> pgbouncer_rig::up(int clients) {
   return {};
 }
 
-std::expected<void, std::string> pgbouncer_rig::load(const std::string& workload) { return run({"load", folder_ + "/rig", workload}); }
+std::expected<void, std::string> pgbouncer_rig::load(const std::string& workload) {
+  return run({"load", folder_ + "/rig", workload});
+}
 
 std::expected<void, std::string> pgbouncer_rig::stop_load() { return run({"load-stop", folder_ + "/rig"}); }
 

@@ -11,9 +11,9 @@ namespace homeostat {
 /// The records of one decision on their way to the audit.
 using audit_bundle = std::vector<audit_record>;
 
-/// The governor without actors: for a loop over knobs of this very process that declares `audit: queued`. One call takes a
-/// proposal through all guards, into the bounded audit queue, and into force (design §13: a few microseconds). The same
-/// policy decides as everywhere; only the enacting is different. One thread at a time.
+/// The governor without actors: for a loop over knobs of this very process that declares `audit: queued`. One call
+/// takes a proposal through all guards, into the bounded audit queue, and into force (design §13: a few microseconds).
+/// The same policy decides as everywhere; only the enacting is different. One thread at a time.
 class inline_governor {
 public:
   /// @param live   holds as many knobs as the configuration; nobody else writes to it.

@@ -15,11 +15,14 @@ std::size_t bucket_of(std::chrono::nanoseconds latency, std::size_t buckets) {
 }
 
 /// @returns the middle of a bucket, in ms.
-double latency_of(std::size_t bucket) { return std::exp2((static_cast<double>(bucket) + 0.5) / steps_per_octave) / 1000; }
+double latency_of(std::size_t bucket) {
+  return std::exp2((static_cast<double>(bucket) + 0.5) / steps_per_octave) / 1000;
+}
 
 } // namespace
 
-service_plant::service_plant(std::vector<registered_knob> knobs, atomic_config& live) : knobs_(std::move(knobs)), live_(live) {}
+service_plant::service_plant(std::vector<registered_knob> knobs, atomic_config& live)
+    : knobs_(std::move(knobs)), live_(live) {}
 
 void service_plant::record(std::chrono::nanoseconds latency, bool ok) {
   const auto clamped = std::max(latency, std::chrono::nanoseconds(0));
@@ -46,7 +49,10 @@ service_plant::counters service_plant::collect() const {
 std::expected<reading, plant_error> service_plant::read(instant now, duration) {
   const std::lock_guard lock(mutex_);
   const counters present = collect();
-  reading r{.begin = was_read_ ? last_read_ : now, .end = now, .sample_count = present.requests - last_.requests, .metrics = own_metrics_};
+  reading r{.begin = was_read_ ? last_read_ : now,
+            .end = now,
+            .sample_count = present.requests - last_.requests,
+            .metrics = own_metrics_};
   const double seconds = seconds_of(r.end - r.begin);
   if (r.sample_count > 0 && seconds > 0) {
     const auto n = static_cast<double>(r.sample_count);

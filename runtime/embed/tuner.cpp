@@ -12,19 +12,30 @@ namespace {
 
 knob_spec spec_of(const registered_knob& knob) {
   const knob_declaration& d = knob.declaration;
-  knob_spec spec{.name = d.name, .type = knob.type, .scale = d.scale, .unit = d.unit, .min = d.min, .max = d.max, .initial = d.initial,
-                 .step = d.step, .step_limit = std::nullopt, .categories = d.categories};
+  knob_spec spec{.name = d.name,
+                 .type = knob.type,
+                 .scale = d.scale,
+                 .unit = d.unit,
+                 .min = d.min,
+                 .max = d.max,
+                 .initial = d.initial,
+                 .step = d.step,
+                 .step_limit = std::nullopt,
+                 .categories = d.categories};
   // An enumeration need not name its values; the policies count them by their names.
   if (spec.type == knob_type::categorical && spec.categories.empty())
     for (int i = 0; i <= static_cast<int>(spec.max); ++i) spec.categories.push_back("value" + std::to_string(i));
   return spec;
 }
 
-std::expected<node_config, std::string> configure(const tuner_options& options, const std::vector<registered_knob>& knobs) {
+std::expected<node_config, std::string> configure(const tuner_options& options,
+                                                  const std::vector<registered_knob>& knobs) {
   const auto level = preset_from(options.guardrails);
-  if (!level) return std::unexpected("guardrails is '" + options.guardrails + "', expected conservative, balanced or aggressive");
+  if (!level)
+    return std::unexpected("guardrails is '" + options.guardrails + "', expected conservative, balanced or aggressive");
   if (knobs.empty()) return std::unexpected(std::string("the registry has no knobs, expected 1 to 16"));
-  if (options.store.empty()) return std::unexpected(std::string("store is empty, expected the path of a file for the audit trail"));
+  if (options.store.empty())
+    return std::unexpected(std::string("store is empty, expected the path of a file for the audit trail"));
   if (options.interval <= duration{0}) return std::unexpected(std::string("interval is not above 0"));
   node_config config;
   config.name = options.name;
@@ -58,7 +69,8 @@ std::expected<node_config, std::string> configure(const tuner_options& options, 
 
 class running_tuner final : public tuner {
 public:
-  running_tuner(std::string name, std::shared_ptr<service_plant> plant, std::unique_ptr<node> n, std::unique_ptr<http_server> api)
+  running_tuner(std::string name, std::shared_ptr<service_plant> plant, std::unique_ptr<node> n,
+                std::unique_ptr<http_server> api)
       : name_(std::move(name)), plant_(std::move(plant)), node_(std::move(n)), api_(std::move(api)) {}
   ~running_tuner() override { stop(); }
 
@@ -74,7 +86,8 @@ public:
 
 private:
   void command(operator_action action, const std::string& reason) {
-    (void)node_->command(name_, {.action = action, .actor = "service", .text = reason, .values = {}, .override_bounds = false});
+    (void)node_->command(
+        name_, {.action = action, .actor = "service", .text = reason, .values = {}, .override_bounds = false});
   }
 
   std::string name_;
@@ -91,12 +104,15 @@ std::expected<std::unique_ptr<tuner>, std::string> tuner::start(knob_registry& r
   if (!config) return std::unexpected(config.error());
   if (!options.api.empty()) {
     const auto colon = options.api.rfind(':');
-    if (colon == std::string::npos) return std::unexpected("api is '" + options.api + "', expected an address like 127.0.0.1:8421");
+    if (colon == std::string::npos)
+      return std::unexpected("api is '" + options.api + "', expected an address like 127.0.0.1:8421");
     config->api_host = options.api.substr(0, colon);
     config->api_port = static_cast<std::uint16_t>(std::atoi(options.api.c_str() + colon + 1));
   }
   auto service = std::make_shared<service_plant>(registry.knobs(), live);
-  auto n = node::start(std::move(*config), [&](const source_config&) -> std::expected<plant, std::string> { return plant{.sensor = service, .actuator = service}; });
+  auto n = node::start(std::move(*config), [&](const source_config&) -> std::expected<plant, std::string> {
+    return plant{.sensor = service, .actuator = service};
+  });
   if (!n) return std::unexpected(n.error());
   std::unique_ptr<http_server> api;
   if (!options.api.empty()) {

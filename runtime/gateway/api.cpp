@@ -68,9 +68,9 @@ http_response get_status(node& n) {
   status.set_version(version);
   for (const loop_status& loop : *loops) status.add_loops()->ParseFromString(encode(loop));
   const group_stats audit = n.audit_stats();
-  status.set_audit(audit.failed == 0 && audit.refused == 0
-                       ? "ok"
-                       : std::to_string(audit.failed) + " batches failed, " + std::to_string(audit.refused) + " refused");
+  status.set_audit(audit.failed == 0 && audit.refused == 0 ? "ok"
+                                                           : std::to_string(audit.failed) + " batches failed, " +
+                                                                 std::to_string(audit.refused) + " refused");
   return json(status);
 }
 
@@ -85,7 +85,8 @@ http_response get_audit(node& n, const http_request& request) {
     } else if (key == "tail") {
       const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), count);
       if (error != std::errc() || end != value.data() + value.size() || count < 1 || count > max_read_count)
-        return problem(400, "bad query", "tail is '" + value + "', expected a number from 1 to " + std::to_string(max_read_count));
+        return problem(400, "bad query",
+                       "tail is '" + value + "', expected a number from 1 to " + std::to_string(max_read_count));
     } else {
       return problem(400, "bad query", "'" + key + "' is not known, expected tail or loop");
     }
@@ -103,20 +104,23 @@ http_response get_audit(node& n, const http_request& request) {
 }
 
 http_response post_command(node& n, const std::string& loop, const std::string& action, const http_request& request) {
-  static const std::map<std::string, operator_action> actions{
-      {"pause", operator_action::pause},       {"resume", operator_action::resume},
-      {"rollback", operator_action::rollback}, {"safe-mode-reset", operator_action::reset_safe_mode},
-      {"baseline", operator_action::set_baseline}};
+  static const std::map<std::string, operator_action> actions{{"pause", operator_action::pause},
+                                                              {"resume", operator_action::resume},
+                                                              {"rollback", operator_action::rollback},
+                                                              {"safe-mode-reset", operator_action::reset_safe_mode},
+                                                              {"baseline", operator_action::set_baseline}};
   const auto known = actions.find(action);
   if (known == actions.end())
-    return problem(404, "no such action", "'" + action + "' is not known, expected pause, resume, rollback, safe-mode-reset or baseline");
+    return problem(404, "no such action",
+                   "'" + action + "' is not known, expected pause, resume, rollback, safe-mode-reset or baseline");
   v1::OperatorCommand body;
   if (!request.body.empty())
     if (auto ok = from_json(request.body, body); !ok) return problem(400, "bad body", ok.error());
   if (!body.action().empty() || body.values_size() > 0 || body.override_bounds())
     return problem(400, "bad body", "expected the fields actor and text only");
   const auto& loops = n.config().loops;
-  if (std::ranges::find(loops, loop, &loop_config::name) == loops.end()) return problem(404, "no such loop", "no loop '" + loop + "' is configured here");
+  if (std::ranges::find(loops, loop, &loop_config::name) == loops.end())
+    return problem(404, "no such loop", "no loop '" + loop + "' is configured here");
   const command_result result = n.command(loop, {.action = known->second,
                                                  .actor = body.actor().empty() ? "anonymous" : body.actor(),
                                                  .text = body.text(),
@@ -132,7 +136,8 @@ http_response get_ready(node& n) {
   const auto loops = n.status();
   if (!loops) return problem(503, "not ready", loops.error());
   for (const loop_status& loop : *loops)
-    if (loop.state == "starting" || loop.state == "down") return problem(503, "not ready", "loop " + loop.name + " is " + loop.state);
+    if (loop.state == "starting" || loop.state == "down")
+      return problem(503, "not ready", "loop " + loop.name + " is " + loop.state);
   return {.status = 200, .body = "ready\n", .content_type = "text/plain"};
 }
 
@@ -160,7 +165,8 @@ http_response route(node& n, const http_request& request) {
   if (const auto page = pages.find(request.path); page != pages.end())
     return get ? page->second(n) : problem(405, "method not allowed", request.path + " takes GET");
   if (request.path == "/healthz")
-    return get ? http_response{.status = 200, .body = "ok\n", .content_type = "text/plain"} : problem(405, "method not allowed", "/healthz takes GET");
+    return get ? http_response{.status = 200, .body = "ok\n", .content_type = "text/plain"}
+               : problem(405, "method not allowed", "/healthz takes GET");
   if (request.path == "/api/v1/audit")
     return get ? get_audit(n, request) : problem(405, "method not allowed", "/api/v1/audit takes GET");
   const auto parts = parts_of(request.path);

@@ -7,8 +7,8 @@
 
 namespace homeostat {
 
-/// The node's HTTP API (design §11): health, metrics, status, audit and operator commands, as JSON of messages/control.proto.
-/// Errors are problem+json. Handlers block only on the node's own time limits.
+/// The node's HTTP API (design §11): health, metrics, status, audit and operator commands, as JSON of
+/// messages/control.proto. Errors are problem+json. Handlers block only on the node's own time limits.
 [[nodiscard]] http_handler make_api(node& n);
 
 /// Starts the API of a node on its configured loopback address. The node must outlive the server.

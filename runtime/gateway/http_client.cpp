@@ -48,7 +48,8 @@ std::expected<http_response, std::string> http_fetch(const std::string& address,
   const auto ip = asio::ip::make_address(address.substr(0, colon), bad);
   int port = 0;
   if (colon != std::string::npos) port = std::atoi(address.c_str() + colon + 1);
-  if (bad || port < 1 || port > 65535) return std::unexpected("'" + address + "' is not an address like 127.0.0.1:8421");
+  if (bad || port < 1 || port > 65535)
+    return std::unexpected("'" + address + "' is not an address like 127.0.0.1:8421");
   exchange e;
   e.request.version(11);
   e.request.method_string(method);
@@ -59,9 +60,12 @@ std::expected<http_response, std::string> http_fetch(const std::string& address,
   e.request.body() = body;
   e.request.prepare_payload();
   e.run(tcp::endpoint(ip, static_cast<std::uint16_t>(port)), patience);
-  if (e.error) return std::unexpected("no answer from " + address + ": " + e.error.message() + " (is homeostatd running there?)");
+  if (e.error)
+    return std::unexpected("no answer from " + address + ": " + e.error.message() + " (is homeostatd running there?)");
   const auto& answer = e.parser.get();
-  return http_response{.status = answer.result_int(), .body = answer.body(), .content_type = std::string(answer[http::field::content_type])};
+  return http_response{.status = answer.result_int(),
+                       .body = answer.body(),
+                       .content_type = std::string(answer[http::field::content_type])};
 }
 
 } // namespace homeostat

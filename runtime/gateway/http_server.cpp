@@ -20,7 +20,7 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using tcp = asio::ip::tcp;
 
-constexpr std::size_t body_limit = 64 * 1024;  // an honest request is a few hundred bytes
+constexpr std::size_t body_limit = 64 * 1024; // an honest request is a few hundred bytes
 constexpr unsigned header_limit = 16 * 1024;
 constexpr auto idle_timeout = std::chrono::seconds(15);
 constexpr int connection_limit = 256;
@@ -35,7 +35,8 @@ struct shared_parts {
 /// One connection, kept alive by its own pending operations.
 class session : public std::enable_shared_from_this<session> {
 public:
-  session(tcp::socket socket, std::shared_ptr<shared_parts> parts) : stream_(std::move(socket)), parts_(std::move(parts)) {
+  session(tcp::socket socket, std::shared_ptr<shared_parts> parts)
+      : stream_(std::move(socket)), parts_(std::move(parts)) {
     ++parts_->connections;
   }
   ~session() { --parts_->connections; }
@@ -47,18 +48,25 @@ public:
     parser_->body_limit(body_limit);
     parser_->header_limit(header_limit);
     stream_.expires_after(idle_timeout);
-    http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, std::size_t) {
-      self->on_read(error);
-    });
+    http::async_read(stream_, buffer_, *parser_,
+                     [self = shared_from_this()](beast::error_code error, std::size_t) { self->on_read(error); });
   }
 
 private:
   void on_read(beast::error_code error) {
     if (error == http::error::body_limit || error == http::error::header_limit)
-      return write({.status = 413, .body = R"({"title":"request too large","status":413})", .content_type = "application/problem+json"}, false);
-    if (error == http::error::end_of_stream || error == beast::error::timeout || error == asio::error::operation_aborted) return close();
+      return write({.status = 413,
+                    .body = R"({"title":"request too large","status":413})",
+                    .content_type = "application/problem+json"},
+                   false);
+    if (error == http::error::end_of_stream || error == beast::error::timeout ||
+        error == asio::error::operation_aborted)
+      return close();
     if (error)
-      return write({.status = 400, .body = R"({"title":"not an HTTP/1.1 request","status":400})", .content_type = "application/problem+json"}, false);
+      return write({.status = 400,
+                    .body = R"({"title":"not an HTTP/1.1 request","status":400})",
+                    .content_type = "application/problem+json"},
+                   false);
     const auto& message = parser_->get();
     const std::string target(message.target());
     const auto mark = target.find('?');
@@ -73,7 +81,9 @@ private:
       try {
         response = self->parts_->handler(request);
       } catch (const std::exception& e) {
-        response = {.status = 500, .body = R"({"title":"internal error","status":500})", .content_type = "application/problem+json"};
+        response = {.status = 500,
+                    .body = R"({"title":"internal error","status":500})",
+                    .content_type = "application/problem+json"};
       }
       asio::post(self->stream_.get_executor(), [self, response = std::move(response), keep_alive]() mutable {
         self->write(std::move(response), keep_alive);
@@ -92,8 +102,10 @@ private:
     message_.prepare_payload();
     stream_.expires_after(idle_timeout);
     http::async_write(stream_, message_, [self = shared_from_this(), keep_alive](beast::error_code error, std::size_t) {
-      if (error || !keep_alive) self->close();
-      else self->read();
+      if (error || !keep_alive)
+        self->close();
+      else
+        self->read();
     });
   }
 
@@ -138,7 +150,8 @@ private:
     acceptor_.async_accept(asio::make_strand(context_), [this](beast::error_code error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
       // Beyond the limit the connection is closed unread: the daemon's own work goes first.
-      if (!error && parts_->connections.load() < connection_limit) std::make_shared<session>(std::move(socket), parts_)->read();
+      if (!error && parts_->connections.load() < connection_limit)
+        std::make_shared<session>(std::move(socket), parts_)->read();
       accept();
     });
   }
@@ -163,9 +176,7 @@ std::expected<std::unique_ptr<http_server>, std::string> http_server::start(cons
   if (!address.is_loopback()) return fail("not a loopback address; off loopback needs TLS and a token");
   try {
     return std::make_unique<server>(tcp::endpoint(address, port), std::move(handler));
-  } catch (const boost::system::system_error& e) {
-    return fail(e.code().message());
-  }
+  } catch (const boost::system::system_error& e) { return fail(e.code().message()); }
 }
 
 } // namespace homeostat

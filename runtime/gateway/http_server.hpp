@@ -24,14 +24,14 @@ struct http_response {
 
 using http_handler = std::function<http_response(const http_request&)>;
 
-/// A small HTTP/1.1 server on a loopback address. Connections are served asynchronously by one thread; handlers, which may
-/// block, run on a pool of four. Requests have limits in size, time and number of connections.
+/// A small HTTP/1.1 server on a loopback address. Connections are served asynchronously by one thread; handlers, which
+/// may block, run on a pool of four. Requests have limits in size, time and number of connections.
 class http_server {
 public:
   /// @param host  a loopback address.  @param port  0: the system chooses.
   /// @returns the running server, or one sentence on why not.
-  [[nodiscard]] static std::expected<std::unique_ptr<http_server>, std::string> start(const std::string& host, std::uint16_t port,
-                                                                                     http_handler handler);
+  [[nodiscard]] static std::expected<std::unique_ptr<http_server>, std::string>
+  start(const std::string& host, std::uint16_t port, http_handler handler);
   virtual ~http_server() = default;
   /// @returns the port it listens on.
   [[nodiscard]] virtual std::uint16_t port() const = 0;

@@ -26,8 +26,10 @@ public:
   void add(labels l, double value) {
     ClientMetric metric;
     metric.label = std::move(l);
-    if (type_ == MetricType::Counter) metric.counter.value = value;
-    else metric.gauge.value = value;
+    if (type_ == MetricType::Counter)
+      metric.counter.value = value;
+    else
+      metric.gauge.value = value;
     family_.metric.push_back(std::move(metric));
   }
   void add(labels l, std::uint64_t value) { add(std::move(l), static_cast<double>(value)); }

@@ -15,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 /// The live configuration of one loop: one writer (the governor), any number of readers, no lock.
@@ -58,16 +59,34 @@
 ///    update. Knobs that must fit together are read by snapshot.
 namespace homeostat {
 
+template <typename Hook> class basic_atomic_config;
+
 /// A consistent set of values. Entries from `size` on are 0.
 struct config_snapshot {
   std::uint64_t generation{0};
   std::uint8_t size{0};
-  std::array<double, max_knobs> values{};
+  std::array<double, max_knobs> values;
+
+  config_snapshot() noexcept : values{} {}
+
+  /// @param in_use  at most 16 values; more are left out.
+  config_snapshot(std::uint64_t of_generation, std::span<const double> in_use) noexcept
+      : generation(of_generation), size(static_cast<std::uint8_t>(std::min(in_use.size(), max_knobs))), values{} {
+    std::copy_n(in_use.begin(), size, values.begin());
+  }
 
   /// @returns the values in use.
   [[nodiscard]] std::span<const double> view() const noexcept { return {values.data(), size}; }
   friend bool operator==(const config_snapshot&, const config_snapshot&) = default;
+
+private:
+  template <typename Hook> friend class basic_atomic_config;
+
+  /// For the one place that fills every field anyway: clearing first would take longer than the rest of a snapshot.
+  struct to_be_filled {};
+  explicit config_snapshot(to_be_filled) noexcept {}
 };
+static_assert(std::is_trivially_copyable_v<config_snapshot>);
 
 /// Why a write was refused; the configuration is as it was.
 enum class config_refusal : std::uint8_t {
@@ -133,8 +152,8 @@ public:
 
   /// @returns all knobs at one generation. Lock-free, never waits for the writer; see the head of this file.
   [[nodiscard]] config_snapshot snapshot() const noexcept {
-    config_snapshot copy;          // all 0
-    while (!copy_current(copy)) {} // no attempt has fewer knobs than the one before
+    config_snapshot copy{config_snapshot::to_be_filled{}};
+    while (!copy_current(copy)) {}
     return copy;
   }
 
@@ -143,10 +162,7 @@ public:
   /// @returns false if slot_count updates overtook this reader at every attempt.
   [[nodiscard]] bool try_snapshot(config_snapshot& out, unsigned attempts) const noexcept {
     for (unsigned attempt = 0; attempt < attempts; ++attempt)
-      if (copy_current(out)) {
-        std::fill(out.values.begin() + out.size, out.values.end(), 0.0);
-        return true;
-      }
+      if (copy_current(out)) return true;
     return false;
   }
 
@@ -218,15 +234,15 @@ private:
   static constexpr std::size_t size_of(std::uint64_t tag) { return tag >> 4U & 31U; }
   static constexpr std::size_t slot_of(std::uint64_t tag) { return tag & 15U; }
 
-  /// One attempt. Leaves the entries beyond the number of knobs as they are.
+  /// One attempt. Copies all 16 entries, because a fixed count costs less than a loop that ends at `size`; those beyond
+  /// it are 0 in every slot, for the number of knobs never falls.
   [[nodiscard]] bool copy_current(config_snapshot& out) const noexcept {
     const std::uint64_t tag = current_.load(std::memory_order_acquire);
     hook_.reached(config_step::tag_loaded);
     const slot& from = slots_[slot_of(tag)];
-    const std::size_t count = size_of(tag);
     out.generation = generation_of(tag);
-    out.size = static_cast<std::uint8_t>(count);
-    for (std::size_t i = 0; i < count; ++i) {
+    out.size = static_cast<std::uint8_t>(size_of(tag));
+    for (std::size_t i = 0; i < max_knobs; ++i) {
       out.values[i] = from.values[i].load(std::memory_order_acquire);
       hook_.reached(config_step::value_loaded);
     }

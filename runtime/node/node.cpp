@@ -27,24 +27,35 @@ std::expected<std::unique_ptr<node>, std::string> node::start(node_config config
   return n;
 }
 
-std::expected<loop_setup, std::string> node::set_up_loop(const loop_config& loop, const plant& p, const source_config& source) {
+std::expected<loop_setup, std::string> node::set_up_loop(const loop_config& loop, const plant& p,
+                                                         const source_config& source) {
   auto target = objective::compile(loop.objective);
   if (!target) return std::unexpected("loop " + loop.name + ": " + target.error().what);
   std::vector<std::string> knobs;
   for (const knob_spec& knob : loop.governor.knobs) knobs.push_back(knob.name);
   const auto report = [name = loop.name](const std::string& problem) {
-    if (problem.empty()) spdlog::info("loop {}: telemetry is back", name);
-    else spdlog::warn("loop {}: no telemetry: {}", name, problem);
+    if (problem.empty())
+      spdlog::info("loop {}: telemetry is back", name);
+    else
+      spdlog::warn("loop {}: no telemetry: {}", name, problem);
   };
-  loop_ports ports{
-      .telemetry = std::make_shared<plant_telemetry_port>(p.sensor, std::move(*target), source.interval, source.patience, time_, report),
-      .actuator = std::make_shared<plant_actuator_port>(p.actuator, knobs, source.patience)};
+  loop_ports ports{.telemetry = std::make_shared<plant_telemetry_port>(p.sensor, std::move(*target), source.interval,
+                                                                       source.patience, time_, report),
+                   .actuator = std::make_shared<plant_actuator_port>(p.actuator, knobs, source.patience)};
   loop_setup setup;
-  setup.governor = {.config = loop.governor, .pool = loop.pool, .durable_audit = loop.audit == audit_mode::durable,
-                    .audit_timeout = 5s, .apply_timeout = source.patience + 1s, .time = time_};
+  setup.governor = {.config = loop.governor,
+                    .pool = loop.pool,
+                    .durable_audit = loop.audit == audit_mode::durable,
+                    .audit_timeout = 5s,
+                    .apply_timeout = source.patience + 1s,
+                    .time = time_};
   setup.sensor = {.windows = loop.window, .request_timeout = 5s, .time = time_};
-  setup.proposer = {.loop = loop.name, .engine = loop.engine, .seed = loop.seed, .request_timeout = 5s,
-                    .verdict_timeout = 10s + source.patience, .time = time_};
+  setup.proposer = {.loop = loop.name,
+                    .engine = loop.engine,
+                    .seed = loop.seed,
+                    .request_timeout = 5s,
+                    .verdict_timeout = 10s + source.patience,
+                    .time = time_};
   setup.actuator = ports.actuator;
   setup.telemetry = ports.telemetry;
   setup.revert_on_exit = loop.on_exit == exit_mode::revert;
@@ -69,10 +80,16 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
     if (!p) return std::unexpected("source " + source.name + ": " + p.error());
     plants.emplace(source.name, std::pair(std::move(*p), source));
   }
-  node_setup setup{.name = config_.name, .supervision = config_.supervision, .store = store_, .pools = {}, .time = time_, .seed = config_.seed};
+  node_setup setup{.name = config_.name,
+                   .supervision = config_.supervision,
+                   .store = store_,
+                   .pools = {},
+                   .time = time_,
+                   .seed = config_.seed};
   setup.supervision.strategy = restart_strategy::rest_for_one;
   for (const pool_config& pool : config_.pools) {
-    pool_setup& p = setup.pools.emplace_back(pool_setup{.name = pool.name, .supervision = pool.supervision, .loops = {}});
+    pool_setup& p =
+        setup.pools.emplace_back(pool_setup{.name = pool.name, .supervision = pool.supervision, .loops = {}});
     for (const loop_config& loop : config_.loops) {
       if (loop.pool != pool.name) continue;
       const auto& [target, source] = plants.at(loop.source);
@@ -99,7 +116,9 @@ bool node::stop() {
     self->monitor(root_);
     self->request(root_, stop_timeout, stop_atom::value)
         .receive([this](bool clean) { clean_ = clean; },
-                 [this](const caf::error& reason) { spdlog::error("the actor tree did not stop in order: {}", system_->render(reason)); });
+                 [this](const caf::error& reason) {
+                   spdlog::error("the actor tree did not stop in order: {}", system_->render(reason));
+                 });
     self->send_exit(root_, caf::exit_reason::kill);
   }
   for (loop_ports& ports : ports_) ports.telemetry->stop();
@@ -112,7 +131,9 @@ std::expected<std::vector<loop_status>, std::string> node::status() {
   caf::scoped_actor self{*system_};
   self->request(root_, status_timeout, status_atom::value)
       .receive([&](std::vector<loop_status>& all) { result = std::move(all); },
-               [&](const caf::error& reason) { result = std::unexpected("the node does not answer: " + system_->render(reason)); });
+               [&](const caf::error& reason) {
+                 result = std::unexpected("the node does not answer: " + system_->render(reason));
+               });
   return result;
 }
 
@@ -121,7 +142,9 @@ command_result node::command(const std::string& loop, const operator_command& co
   caf::scoped_actor self{*system_};
   self->request(root_, status_timeout, loop, command)
       .receive([&](command_result& answer) { result = std::move(answer); },
-               [&](const caf::error& reason) { result = {.ok = false, .text = "the node does not answer: " + system_->render(reason)}; });
+               [&](const caf::error& reason) {
+                 result = {.ok = false, .text = "the node does not answer: " + system_->render(reason)};
+               });
   return result;
 }
 

@@ -20,14 +20,15 @@ public:
   /// Opens the store, makes the plants and starts every loop.
   /// @param make  makes plants by source.
   /// @returns the running node, or one sentence on why not; nothing then runs.
-  [[nodiscard]] static std::expected<std::unique_ptr<node>, std::string> start(node_config config, const plant_factory& make);
+  [[nodiscard]] static std::expected<std::unique_ptr<node>, std::string> start(node_config config,
+                                                                               const plant_factory& make);
 
   ~node();
   node(const node&) = delete;
   node& operator=(const node&) = delete;
 
-  /// Stops in order: no new proposals, changes in flight finished or undone, plants at rest, audit written. Ends within 5 s
-  /// whatever the plants and the store do. Idempotent.
+  /// Stops in order: no new proposals, changes in flight finished or undone, plants at rest, audit written. Ends within
+  /// 5 s whatever the plants and the store do. Idempotent.
   /// @returns true if every loop came to rest.
   bool stop();
 
@@ -49,7 +50,8 @@ private:
   };
   explicit node(node_config config);
   std::expected<void, std::string> assemble(const plant_factory& make);
-  std::expected<loop_setup, std::string> set_up_loop(const loop_config& loop, const plant& p, const source_config& source);
+  std::expected<loop_setup, std::string> set_up_loop(const loop_config& loop, const plant& p,
+                                                     const source_config& source);
 
   node_config config_;
   std::unique_ptr<caf::actor_system_config> system_config_;

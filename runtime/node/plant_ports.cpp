@@ -35,7 +35,8 @@ void plant_actuator_port::apply(actuation wanted, std::function<void(actuation_a
     for (std::size_t i = 0; i < knobs_.size(); ++i) values[knobs_[i]] = wanted.values[i];
     done(answer_of(wanted.ticket, target_->apply(values, patience_)));
   });
-  if (!taken) done({.ticket = ticket, .ok = false, .read_back = {}, .text = "the plant is still busy with earlier changes"});
+  if (!taken)
+    done({.ticket = ticket, .ok = false, .read_back = {}, .text = "the plant is still busy with earlier changes"});
 }
 
 void plant_actuator_port::read_back(std::function<void(actuation_answer)> done) {
@@ -82,8 +83,10 @@ void plant_telemetry_port::on_ready(std::function<void()> wake) {
 void plant_telemetry_port::wake() {
   if (woken_.exchange(true)) return;
   const std::lock_guard lock(wake_mutex_);
-  if (wake_) wake_();
-  else woken_.store(false);
+  if (wake_)
+    wake_();
+  else
+    woken_.store(false);
 }
 
 void plant_telemetry_port::read_once(std::uint64_t generation_before) {

@@ -31,7 +31,8 @@ public:
   void read_back(std::function<void(actuation_answer)> done) override;
 
 private:
-  [[nodiscard]] actuation_answer answer_of(std::uint64_t ticket, const std::expected<named_values, plant_error>& result) const;
+  [[nodiscard]] actuation_answer answer_of(std::uint64_t ticket,
+                                           const std::expected<named_values, plant_error>& result) const;
 
   std::shared_ptr<plant_actuator> target_;
   std::vector<std::string> knobs_;
@@ -39,8 +40,8 @@ private:
   port_worker worker_{4};
 };
 
-/// The telemetry port over a plant: reads it every interval on a thread of its own, turns each reading into a digest, and
-/// keeps these in a fixed ring until the sensor takes them.
+/// The telemetry port over a plant: reads it every interval on a thread of its own, turns each reading into a digest,
+/// and keeps these in a fixed ring until the sensor takes them.
 class plant_telemetry_port final : public telemetry_port {
 public:
   /// @param report  called with one sentence when a reading fails, and with an empty one when the next succeeds again.
@@ -50,7 +51,9 @@ public:
 
   std::optional<telemetry_digest> pop() override;
   void on_ready(std::function<void()> wake) override;
-  void set_live_generation(std::uint64_t generation) override { generation_.store(generation, std::memory_order_release); }
+  void set_live_generation(std::uint64_t generation) override {
+    generation_.store(generation, std::memory_order_release);
+  }
 
   /// Begins to read. Before this call the ring stays empty.
   void start();

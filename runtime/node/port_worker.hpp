@@ -8,8 +8,8 @@
 
 namespace homeostat {
 
-/// One thread that does what may block, in order, so that no actor ever does (design §3). Bounded: what finds no room is
-/// refused to the caller, who answers for it.
+/// One thread that does what may block, in order, so that no actor ever does (design §3). Bounded: what finds no room
+/// is refused to the caller, who answers for it.
 class port_worker {
 public:
   explicit port_worker(std::size_t capacity = 64);

@@ -9,7 +9,8 @@
 
 namespace homeostat {
 
-/// The actors' store port over a store: writes share syncs through the group committer, reads have a thread of their own.
+/// The actors' store port over a store: writes share syncs through the group committer, reads have a thread of their
+/// own.
 class store_adapter final : public store_port {
 public:
   explicit store_adapter(std::shared_ptr<store> target);

@@ -25,7 +25,8 @@ struct plant_error {
   std::string what; ///< one sentence: what, where, the value, what was expected
 };
 
-/// Reads a live system. Calls may block for as long as `patience`; they are made from a port thread, never from an actor.
+/// Reads a live system. Calls may block for as long as `patience`; they are made from a port thread, never from an
+/// actor.
 class plant_sensor {
 public:
   virtual ~plant_sensor() = default;

@@ -3,6 +3,8 @@
 #include "runtime/store/audit_chain.hpp"
 #include "runtime/store/sqlite_connection.hpp"
 
+#include <unordered_set>
+
 /// The tables of a store in SQLite, and what makes a file one.
 ///
 ///     chain        one row: what the genesis hash is made of, and the head, moved in the transaction of each append
@@ -21,6 +23,15 @@ inline constexpr std::uint64_t audit_block_records = 4096;
 /// The columns of audit in the order that every reading statement selects them.
 inline constexpr std::string_view audit_columns =
     "sequence, time, loop, kind, generation, payload, previous_hash, hash";
+
+/// Hash that looks a string up by view, without making a string.
+struct string_hash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+};
+
+/// Names of loops.
+using string_set = std::unordered_set<std::string, string_hash, std::equal_to<>>;
 
 /// The one row of chain.
 struct chain_row {

@@ -9,7 +9,9 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
+#include <exception>
 #include <mutex>
+#include <type_traits>
 #include <utility>
 
 #include <fcntl.h>
@@ -20,6 +22,14 @@ namespace {
 
 std::unexpected<store_error> fail(const std::filesystem::path& path, store_error_kind kind, const std::string& what) {
   return std::unexpected{store_error{kind, path.string() + ": " + what}};
+}
+
+/// Turns what the crypto library or the allocator throws into an error.
+template <class function>
+std::invoke_result_t<function> guarded(const std::filesystem::path& path, std::string_view doing, function f) {
+  try {
+    return f();
+  } catch (const std::exception& e) { return fail(path, store_error_kind::io, std::string{doing} + ": " + e.what()); }
 }
 
 /// Counts the calls that are under way, so that closing can wait for them. Unlike a shared mutex it may be entered
@@ -124,7 +134,8 @@ public:
                                                   const verify_callback& progress) override {
     const usage::permit inside = usage_.enter();
     if (!inside) return closed();
-    return verify_sqlite_chain(path_, patience_, request, progress, usage_.closing());
+    return guarded(path_, "verify",
+                   [&] { return verify_sqlite_chain(path_, patience_, request, progress, usage_.closing()); });
   }
 
   void close() override { shut(); }
@@ -189,9 +200,7 @@ std::expected<std::filesystem::path, store_error> true_path(const std::filesyste
   return canonical;
 }
 
-} // namespace
-
-std::expected<std::unique_ptr<store>, store_error> open_sqlite_store(const sqlite_options& options, instant now) {
+std::expected<std::unique_ptr<store>, store_error> open_to_write(const sqlite_options& options, instant now) {
   const auto path = true_path(options.path);
   if (!path) return std::unexpected{path.error()};
   auto lock = store_lock::acquire(*path);
@@ -212,8 +221,8 @@ std::expected<std::unique_ptr<store>, store_error> open_sqlite_store(const sqlit
                                         std::move(*reader));
 }
 
-std::expected<std::unique_ptr<store>, store_error> open_sqlite_store_read_only(const std::filesystem::path& path,
-                                                                               std::chrono::milliseconds patience) {
+std::expected<std::unique_ptr<store>, store_error> open_to_read(const std::filesystem::path& path,
+                                                                std::chrono::milliseconds patience) {
   const auto place = true_path(path);
   if (!place) return std::unexpected{place.error()};
   std::error_code error;
@@ -221,6 +230,17 @@ std::expected<std::unique_ptr<store>, store_error> open_sqlite_store_read_only(c
   auto reader = start_reader(place->string(), patience);
   if (!reader) return std::unexpected{reader.error()};
   return std::make_unique<sqlite_store>(place->string(), patience, std::nullopt, nullptr, std::move(*reader));
+}
+
+} // namespace
+
+std::expected<std::unique_ptr<store>, store_error> open_sqlite_store(const sqlite_options& options, instant now) {
+  return guarded(options.path, "opening", [&] { return open_to_write(options, now); });
+}
+
+std::expected<std::unique_ptr<store>, store_error> open_sqlite_store_read_only(const std::filesystem::path& path,
+                                                                               std::chrono::milliseconds patience) {
+  return guarded(path, "opening", [&] { return open_to_read(path, patience); });
 }
 
 } // namespace homeostat

@@ -1,7 +1,5 @@
 #include "runtime/store/sqlite_verify.hpp"
 
-#include "runtime/store/sqlite_writer.hpp"
-
 #include <algorithm>
 #include <exception>
 #include <mutex>

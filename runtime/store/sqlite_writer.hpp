@@ -2,16 +2,7 @@
 
 #include "runtime/store/sqlite_schema.hpp"
 
-#include <unordered_set>
-
 namespace homeostat {
-
-/// Hash and equality that look a string up by view, without making a string.
-struct string_hash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
-};
-using string_set = std::unordered_set<std::string, string_hash, std::equal_to<>>;
 
 /// The one writing connection of a store: appends to the chain and writes state and revisions, a group per transaction.
 /// Used by one thread at a time.

@@ -42,7 +42,8 @@ void actor_world::notice(caf::resumable* job) {
   auto* const actor = dynamic_cast<caf::scheduled_actor*>(job);
   if (!actor || actor->getf(caf::abstract_actor::is_initialized_flag)) return; // seen when it was started
   const std::string name = actor->name();
-  if (!name.starts_with("user.") && !name.starts_with("scheduled")) seen_.push_back({name, caf::weak_actor_ptr(actor->ctrl())});
+  if (!name.starts_with("user.") && !name.starts_with("scheduled"))
+    seen_.push_back({name, caf::weak_actor_ptr(actor->ctrl())});
 }
 
 void actor_world::notice_ends() {

@@ -1,6 +1,7 @@
 #pragma once
 
-// One actor system in virtual time. Nothing here runs by itself: messages move when a test lets them, time when it says so.
+// One actor system in virtual time. Nothing here runs by itself: messages move when a test lets them, time when it says
+// so.
 
 #include "actors/interfaces.hpp"
 #include "actors/time_line.hpp"
@@ -23,8 +24,7 @@
 namespace homeostat::testing {
 
 /// What came of one request.
-template <class Value>
-struct reply {
+template <class Value> struct reply {
   std::optional<Value> value;
   std::optional<std::string> error;
   [[nodiscard]] bool came() const { return value || error; }
@@ -36,7 +36,8 @@ protected:
   /// Fails if an actor or a job is left: every test ends what it started.
   void TearDown() override;
 
-  /// Handles messages until there are none. @param limit  so many must do: more is two actors calling each other for ever.
+  /// Handles messages until there are none. @param limit  so many must do: more is two actors calling each other for
+  /// ever.
   void settle(std::size_t limit = 100'000);
   /// Handles one message. @returns false if there is none.
   bool step();
@@ -59,19 +60,16 @@ protected:
   std::shared_ptr<reply<std::optional<std::string>>> ask_load(const audit_sink_actor& sink, const std::string& key);
 
   /// Tells an actor to end and lets it.
-  template <class Handle>
-  void end(const Handle& actor, caf::exit_reason reason = caf::exit_reason::user_shutdown) {
+  template <class Handle> void end(const Handle& actor, caf::exit_reason reason = caf::exit_reason::user_shutdown) {
     caf::anon_send_exit(actor, reason);
     settle();
   }
-  template <class Handle>
-  [[nodiscard]] static bool alive(const Handle& actor) {
+  template <class Handle> [[nodiscard]] static bool alive(const Handle& actor) {
     return actor && !caf::actor_cast<caf::abstract_actor*>(actor)->getf(caf::abstract_actor::is_terminated_flag);
   }
 
   /// For telling whether an actor's memory is still held by somebody.
-  template <class Handle>
-  [[nodiscard]] static caf::weak_actor_ptr trace_of(const Handle& actor) {
+  template <class Handle> [[nodiscard]] static caf::weak_actor_ptr trace_of(const Handle& actor) {
     return caf::weak_actor_ptr(caf::actor_cast<caf::strong_actor_ptr>(actor).get());
   }
 

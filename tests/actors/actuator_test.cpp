@@ -6,7 +6,9 @@
 namespace homeostat::testing {
 namespace {
 
-actuation change_to(double value, std::uint64_t ticket = 1) { return {.ticket = ticket, .generation = 2, .values = {value}}; }
+actuation change_to(double value, std::uint64_t ticket = 1) {
+  return {.ticket = ticket, .generation = 2, .values = {value}};
+}
 
 class actuator_test : public actor_world {
 protected:
@@ -62,7 +64,8 @@ TEST_F(actuator_test, IsFreedWhileThePortStillHoldsItsCallback) {
   EXPECT_FALSE(trace.lock());
 }
 
-// ---- one_call_at_a_time --------------------------------------------------------------------------------------------------
+// ---- one_call_at_a_time
+// --------------------------------------------------------------------------------------------------
 
 class serial_actuator_test : public ::testing::Test {
 protected:

@@ -132,7 +132,8 @@ TEST_F(audit_sink_test, SaysWhyALoadFailed) {
     const auto answer = ask_load(sink, "governor/web");
     settle();
     ASSERT_TRUE(answer->error) << "failure '" << failure << "'";
-    EXPECT_NE(answer->error->find("cannot read durable state: " + std::string(failure)), std::string::npos) << *answer->error;
+    EXPECT_NE(answer->error->find("cannot read durable state: " + std::string(failure)), std::string::npos)
+        << *answer->error;
   }
   end(sink);
 }
@@ -183,7 +184,8 @@ TEST_F(audit_sink_test, IsFreedWhileThePortStillHoldsItsCallback) {
   EXPECT_FALSE(trace.lock());
 }
 
-// ---- reads_after_writes --------------------------------------------------------------------------------------------------
+// ---- reads_after_writes
+// --------------------------------------------------------------------------------------------------
 
 class ordered_store_test : public audit_sink_test {
 protected:

@@ -12,7 +12,8 @@ std::string text_of(const knob_values& values) {
   return text;
 }
 
-// ---- store -------------------------------------------------------------------------------------------------------------
+// ---- store
+// -------------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -56,7 +57,8 @@ bool fake_store::submit(audit_batch batch, std::function<void(audit_answer)> don
 
 bool fake_store::save(std::string key, std::string value, std::function<void(audit_answer)> done) {
   if (capacity == 0) return false;
-  return take(saves, [this, key = std::move(key), value = std::move(value), done = std::move(done)](const std::string& failure) {
+  return take(saves, [this, key = std::move(key), value = std::move(value),
+                      done = std::move(done)](const std::string& failure) {
     if (failure.empty()) states[key] = value;
     done(answer_of(failure));
   });
@@ -65,8 +67,10 @@ bool fake_store::save(std::string key, std::string value, std::function<void(aud
 void fake_store::load(std::string key, std::function<void(loaded)> done) {
   take(loads, [this, key = std::move(key), done = std::move(done)](const std::string& failure) {
     const auto found = states.find(key);
-    if (!failure.empty()) done(std::unexpected(load_failure));
-    else done(found == states.end() ? std::nullopt : std::optional(found->second));
+    if (!failure.empty())
+      done(std::unexpected(load_failure));
+    else
+      done(found == states.end() ? std::nullopt : std::optional(found->second));
   });
 }
 
@@ -97,17 +101,21 @@ std::vector<audit_record> fake_store::records_of(audit_kind kind) const {
   return some;
 }
 
-// ---- actuator ----------------------------------------------------------------------------------------------------------
+// ---- actuator
+// ----------------------------------------------------------------------------------------------------------
 
-void fake_actuator::answer(way w, std::function<void(actuation_answer)> done, std::function<actuation_answer()> carry_out) {
+void fake_actuator::answer(way w, std::function<void(actuation_answer)> done,
+                           std::function<actuation_answer()> carry_out) {
   if (w == way::throwing) throw std::runtime_error("the plant broke");
   most_open = std::max(most_open, ++open);
   const auto finish = [this, done = std::move(done), carry_out = std::move(carry_out)] {
     --open;
     done(carry_out());
   };
-  if (w == way::silent) held_.push_back(finish);
-  else finish();
+  if (w == way::silent)
+    held_.push_back(finish);
+  else
+    finish();
 }
 
 void fake_actuator::apply(actuation wanted, std::function<void(actuation_answer)> done) {
@@ -138,7 +146,8 @@ void fake_actuator::release() {
   }
 }
 
-// ---- telemetry ---------------------------------------------------------------------------------------------------------
+// ---- telemetry
+// ---------------------------------------------------------------------------------------------------------
 
 std::optional<telemetry_digest> fake_telemetry::pop() {
   if (throws) throw std::runtime_error("the source broke");
@@ -157,8 +166,13 @@ void fake_telemetry::on_ready(std::function<void()> wake) {
 }
 
 void fake_telemetry::report(instant at, double objective) {
-  push({.at = at, .window = 100ms, .sequence = ++sequence, .generation = generation, .sample_count = 10,
-        .objective = objective, .measures = {}});
+  push({.at = at,
+        .window = 100ms,
+        .sequence = ++sequence,
+        .generation = generation,
+        .sample_count = 10,
+        .objective = objective,
+        .measures = {}});
 }
 
 void fake_telemetry::push(telemetry_digest digest) {

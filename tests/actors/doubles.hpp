@@ -111,9 +111,9 @@ private:
 
 /// A noisy bowl: its objective is 10 at `best`, more the farther the knobs are from it.
 struct simulated_plant {
-  simulated_plant(knob_values at_first, double best, std::uint64_t seed)
-      : actuator(std::make_shared<fake_actuator>(at_first)), telemetry(std::make_shared<fake_telemetry>()), best(best),
-        noise(seed) {}
+  simulated_plant(knob_values at_first, double best_place, std::uint64_t seed)
+      : actuator(std::make_shared<fake_actuator>(at_first)), telemetry(std::make_shared<fake_telemetry>()),
+        best(best_place), noise(seed) {}
 
   /// @returns the objective without noise at these values. Knobs are in 0..100.
   [[nodiscard]] double objective_at(const knob_values& values) const;

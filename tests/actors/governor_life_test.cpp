@@ -88,7 +88,8 @@ TEST_F(governor_stop_test, RevertsToTheBaselineWhereTheLoopSaysSo) {
   EXPECT_EQ(plant->in_force, (knob_values{50, 50}));
 }
 
-// ---- restart -------------------------------------------------------------------------------------------------------------
+// ---- restart
+// -------------------------------------------------------------------------------------------------------------
 
 class governor_restart_test : public governor_rig {};
 

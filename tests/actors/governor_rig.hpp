@@ -55,9 +55,10 @@ protected:
     ASSERT_TRUE(verdict->value && verdict->value->accepted) << text_of(values);
   }
   command_result command(operator_action action, knob_values values = {}, std::string text = {}) {
-    const auto answer =
-        ask<command_result>(governor_handle, operator_command{.action = action, .actor = "ada", .text = std::move(text),
-                                                              .values = values, .override_bounds = false});
+    const auto answer = ask<command_result>(
+        governor_handle,
+        operator_command{
+            .action = action, .actor = "ada", .text = std::move(text), .values = values, .override_bounds = false});
     settle();
     return answer->value.value_or(command_result{.ok = false, .text = "no answer"});
   }

@@ -53,7 +53,8 @@ TEST_F(governor_test, RefusesUntilItHasRecovered) {
 
   const auto heard = std::make_shared<recording>();
   const auto listener = spawn_recorder(system, heard);
-  const auto first = ask<live_configuration>(governor_handle, listen_atom::value, caf::actor_cast<live_listener_actor>(listener));
+  const auto first =
+      ask<live_configuration>(governor_handle, listen_atom::value, caf::actor_cast<live_listener_actor>(listener));
   settle();
   EXPECT_EQ(first->value->generation, 0U) << "nobody's";
   plant->release();
@@ -142,8 +143,8 @@ TEST_F(governor_test, RefusesWithoutFreezingWhenTheAuditQueueIsFull) {
   EXPECT_TRUE(propose(update_to({55, 50}))->value->accepted);
 }
 
-// A plant that does not answer: undo, and freeze when that does not come through either. When it wakes up, the last thing
-// it is asked is the safe one.
+// A plant that does not answer: undo, and freeze when that does not come through either. When it wakes up, the last
+// thing it is asked is the safe one.
 TEST_F(governor_test, UndoesAndFreezesWhenTheActuatorIsSilent) {
   start();
   plant->applies = fake_actuator::way::silent;
@@ -178,8 +179,8 @@ TEST_F(governor_test, DoesNotBelieveALyingActuator) {
   EXPECT_EQ(v.knob, "x");
   EXPECT_EQ(v.value, 50);
   EXPECT_EQ(v.limit, 55);
-  EXPECT_THAT(store->kinds(), ElementsAre(audit_kind::started, audit_kind::intent, audit_kind::aborted, audit_kind::intent,
-                                          audit_kind::committed));
+  EXPECT_THAT(store->kinds(), ElementsAre(audit_kind::started, audit_kind::intent, audit_kind::aborted,
+                                          audit_kind::intent, audit_kind::committed));
 }
 
 TEST_F(governor_test, FreezesWhenTheUndoFailsToo) {
@@ -333,69 +334,6 @@ TEST_F(governor_test, AppliesFromTheQueueWhereTheLoopDeclaresIt) {
   store->release();
   settle();
   EXPECT_EQ(stopped->value, true);
-}
-
-// ---- timers ------------------------------------------------------------------------------------------------------------
-
-TEST_F(governor_test, FreezesWhenNoTelemetryComes) {
-  settings.config.watch_telemetry = true;
-  start();
-  for (int i = 0; i < 10; ++i) {
-    advance(2s, 100ms);
-    send_window(10, 1);
-  }
-  EXPECT_EQ(status().state, "running");
-  advance(11s, 100ms);
-  EXPECT_THAT(status().safe_mode_reasons, ElementsAre("TelemetryLost"));
-  send_window(10, 1);
-  EXPECT_EQ(status().state, "running");
-}
-
-TEST_F(governor_test, KeepsFewTimersHoweverManyWindowsCome) {
-  settings.config.watch_telemetry = true;
-  start();
-  advance(6s, 100ms); // beyond the timeouts of its first requests
-  for (int i = 0; i < 200; ++i) {
-    sched.advance_time(10ms);
-    send_window(10, 1);
-  }
-  EXPECT_LE(sched.advance_time(60s), 3U) << "timers on their way";
-  settle();
-}
-
-struct fake_self {
-  template <class... T>
-  void delayed_send(fake_self*, duration wait, look_atom, std::uint64_t token) { sent.push_back({wait, token}); }
-  std::vector<std::pair<duration, std::uint64_t>> sent;
-};
-
-TEST(look_timers, ArmsOnlyWhatIsDueBeforeAllOthers) {
-  look_timers timers;
-  fake_self self;
-  const instant start{1000s};
-  timers.arm(&self, start + 10s, start);
-  timers.arm(&self, start + 20s, start);
-  EXPECT_EQ(self.sent.size(), 1U);
-  timers.arm(&self, start + 5s, start);
-  ASSERT_EQ(self.sent.size(), 2U);
-  EXPECT_EQ(self.sent[1].first, 5s);
-  EXPECT_TRUE(timers.fired(self.sent[1].second));
-  EXPECT_FALSE(timers.fired(self.sent[1].second)) << "once";
-  timers.arm(&self, start + 20s, start + 5s);
-  EXPECT_EQ(self.sent.size(), 2U) << "the one at 10 s is still on its way and will ask again";
-  EXPECT_TRUE(timers.fired(self.sent[0].second));
-  timers.arm(&self, start + 20s, start + 10s);
-  EXPECT_EQ(self.sent.size(), 3U);
-  EXPECT_EQ(timers.on_their_way(), 1U);
-}
-
-TEST(look_timers, NeverGoOffAtOnce) {
-  look_timers timers;
-  fake_self self;
-  const instant start{1000s};
-  timers.arm(&self, start - 1s, start);
-  ASSERT_EQ(self.sent.size(), 1U);
-  EXPECT_EQ(self.sent[0].first, 1ms);
 }
 
 } // namespace

@@ -77,10 +77,11 @@ caf::result<proposal_verdict> answer(governor_actor::stateful_pointer<owing_stat
   live.values = p.values;
   if (!is_probe(p.kind)) ++live.revision, live.base = p.values;
   for (const auto& listener : script.listeners) self->send(listener, live);
-  promise.deliver(proposal_verdict{.proposal_id = p.id,
-                                   .accepted = receipt{.generation = live.generation, .revision = live.revision,
-                                                       .applied_at = {}, .values = p.values},
-                                   .refused = std::nullopt});
+  promise.deliver(proposal_verdict{
+      .proposal_id = p.id,
+      .accepted =
+          receipt{.generation = live.generation, .revision = live.revision, .applied_at = {}, .values = p.values},
+      .refused = std::nullopt});
   return promise;
 }
 

@@ -31,8 +31,13 @@ using recorder_actor = caf::typed_actor<caf::reacts_to<live_configuration>, caf:
 
 /// A governor that does what a test wrote down.
 struct governor_script {
-  live_configuration live{.generation = 1, .revision = 1, .applied_at = {}, .values = {50, 50}, .base = {50, 50},
-                          .frozen = false, .baseline = {50, 50}};
+  live_configuration live{.generation = 1,
+                          .revision = 1,
+                          .applied_at = {},
+                          .values = {50, 50},
+                          .base = {50, 50},
+                          .frozen = false,
+                          .baseline = {50, 50}};
   bool answers_listeners{true};
   bool answers_proposals{true};
   std::vector<proposal> proposals;

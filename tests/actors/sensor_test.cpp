@@ -93,17 +93,17 @@ TEST_F(sensor_test, SendsNothingMeasuredUnderAnotherGeneration) {
   EXPECT_EQ(telemetry->generation, 1U);
   report(1);
   advance(200ms);
-  const telemetry_digest old{.at = now(), .window = 100ms, .sequence = 50, .generation = 1, .sample_count = 1,
-                             .objective = 7, .measures = {}};
+  const telemetry_digest old{
+      .at = now(), .window = 100ms, .sequence = 50, .generation = 1, .sample_count = 1, .objective = 7, .measures = {}};
   script->live.generation = 2;
   script->live.applied_at = now();
   caf::anon_send(handle, script->live);
   settle();
   EXPECT_EQ(telemetry->generation, 2U);
-  telemetry->push(old);                // measured before
+  telemetry->push(old); // measured before
   advance(50ms);
   telemetry->sequence = 50;
-  telemetry->report(now(), 8);         // its 100 ms began before the change had settled
+  telemetry->report(now(), 8); // its 100 ms began before the change had settled
   settle();
   EXPECT_EQ(script->windows.size(), 1U);
   advance(200ms);
@@ -151,7 +151,13 @@ TEST_F(sensor_test, ReadsWhatItsPredecessorLeft) {
   stuck.clear();
   // The kill is handled after the wake: put back what the old one took.
   settle();
-  telemetry->push({.at = now(), .window = 100ms, .sequence = 99, .generation = 1, .sample_count = 1, .objective = 1, .measures = {}});
+  telemetry->push({.at = now(),
+                   .window = 100ms,
+                   .sequence = 99,
+                   .generation = 1,
+                   .sample_count = 1,
+                   .objective = 1,
+                   .measures = {}});
   EXPECT_EQ(telemetry->waiting(), 1U);
   start();
   EXPECT_EQ(telemetry->waiting(), 0U);

@@ -7,8 +7,7 @@
 
 namespace {
 
-template <class T>
-void check(std::string_view bytes) {
+template <class T> void check(std::string_view bytes) {
   const auto value = homeostat::decode<T>(bytes);
   if (!value) {
     if (value.error().empty()) std::abort();

@@ -18,25 +18,22 @@ namespace {
 using testing::anything, testing::distinct, testing::same;
 
 // Every type of the block, in its order: a type added to the block and not to this list stops the build.
-using registered = std::tuple<proposal, proposal_verdict, live_configuration, actuation, actuation_answer, objective_window,
-                              audit_batch, audit_answer, operator_command, command_result, loop_status, sensor_status,
-                              std::vector<loop_status>>;
+using registered = std::tuple<proposal, proposal_verdict, live_configuration, actuation, actuation_answer,
+                              objective_window, audit_batch, audit_answer, operator_command, command_result,
+                              loop_status, sensor_status, std::vector<loop_status>>;
 
 template <std::size_t I>
 constexpr bool has_its_id =
     caf::type_id<std::tuple_element_t<I, registered>>::value == caf::id_block::homeostat::begin + static_cast<int>(I);
 
-template <std::size_t... I>
-constexpr bool all_have_their_id(std::index_sequence<I...>) {
+template <std::size_t... I> constexpr bool all_have_their_id(std::index_sequence<I...>) {
   return (has_its_id<I> && ...);
 }
 static_assert(std::tuple_size_v<registered> == caf::id_block::homeostat::end - caf::id_block::homeostat::begin);
 static_assert(all_have_their_id(std::make_index_sequence<std::tuple_size_v<registered>>{}));
 
-template <class Tuple>
-struct as_types;
-template <class... T>
-struct as_types<std::tuple<T...>> {
+template <class Tuple> struct as_types;
+template <class... T> struct as_types<std::tuple<T...>> {
   using type = ::testing::Types<T...>;
 };
 
@@ -46,15 +43,16 @@ caf::actor_system_config& with_messages(caf::actor_system_config& config) {
   return config;
 }
 
-template <class T>
-class caf_round_trip : public ::testing::Test {
+template <class T> class caf_round_trip : public ::testing::Test {
 protected:
   caf::actor_system_config config;
   caf::actor_system system{with_messages(config)};
 
   static T filled() {
-    if constexpr (std::is_same_v<T, std::vector<loop_status>>) return {distinct<loop_status>(), loop_status{}};
-    else return distinct<T>();
+    if constexpr (std::is_same_v<T, std::vector<loop_status>>)
+      return {distinct<loop_status>(), loop_status{}};
+    else
+      return distinct<T>();
   }
 
   /// As a CAF message between two processes, which needs the type's name on both sides.
@@ -83,8 +81,10 @@ TYPED_TEST(caf_round_trip, KeepsEveryFilledField) {
 TYPED_TEST(caf_round_trip, KeepsAnything) {
   EXPECT_TRUE(rc::check([this] {
     TypeParam sent;
-    if constexpr (std::is_same_v<TypeParam, std::vector<loop_status>>) sent = {*anything<loop_status>()};
-    else sent = *anything<TypeParam>();
+    if constexpr (std::is_same_v<TypeParam, std::vector<loop_status>>)
+      sent = {*anything<loop_status>()};
+    else
+      sent = *anything<TypeParam>();
     const auto received = this->through_the_wire(sent);
     RC_ASSERT(received.has_value());
     RC_ASSERT(same(sent, *received));

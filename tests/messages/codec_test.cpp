@@ -9,8 +9,7 @@ namespace {
 
 using testing::anything, testing::distinct, testing::fields, testing::same;
 
-template <class T>
-class codec_round_trip : public ::testing::Test {};
+template <class T> class codec_round_trip : public ::testing::Test {};
 
 using every_type = ::testing::Types<proposal, proposal_verdict, live_configuration, actuation, actuation_answer,
                                     objective_window, audit_answer, audit_batch, operator_command, command_result,
@@ -123,8 +122,8 @@ TEST(codec, RecordsAtMostAsManyValuesAsALoopMayHave) {
   EXPECT_EQ(received->after.size(), max_knobs);
 }
 
-// Text comes from people, plants and databases in any encoding. What cannot be stored as it is must not make a state or a
-// record unreadable: the loop would never start again.
+// Text comes from people, plants and databases in any encoding. What cannot be stored as it is must not make a state or
+// a record unreadable: the loop would never start again.
 TEST(codec, ReplacesBytesThatAreNoText) {
   governor_state state;
   state.restore_reason = "slow \xff\xfe query";

@@ -2,8 +2,8 @@
 
 // Values with every field filled, for round trips through the codec.
 //
-// Each struct is taken apart by a structured binding, which stops compiling when a field is added. Whoever adds one lands
-// here, and once the field is filled the round trip fails until the codec carries it too.
+// Each struct is taken apart by a structured binding, which stops compiling when a field is added. Whoever adds one
+// lands here, and once the field is filled the round trip fails until the codec carries it too.
 
 #include "messages/types.hpp"
 #include "policies/search/adaptive_engine.hpp"
@@ -21,7 +21,8 @@
 
 namespace homeostat::testing {
 
-// ---- the fields of every struct ----------------------------------------------------------------------------------------
+// ---- the fields of every struct
+// ----------------------------------------------------------------------------------------
 
 // clang-format off
 inline auto fields(violation& x) { auto& [code, knob, value, limit, retry] = x; return std::tie(code, knob, value, limit, retry); }
@@ -78,31 +79,34 @@ template <class T>
 concept with_fields = requires(T& x) { fields(x); };
 
 /// Equality for structs that have none of their own.
-template <class T>
-[[nodiscard]] bool same(T a, T b) {
-  if constexpr (std::equality_comparable<T>) return a == b;
-  else return fields(a) == fields(b);
+template <class T> [[nodiscard]] bool same(T a, T b) {
+  if constexpr (std::equality_comparable<T>)
+    return a == b;
+  else
+    return fields(a) == fields(b);
 }
 
-// ---- enumerators, counted by the compiler ------------------------------------------------------------------------------
+// ---- enumerators, counted by the compiler
+// ------------------------------------------------------------------------------
 
-template <auto Value>
-[[nodiscard]] constexpr bool is_enumerator() {
+template <auto Value> [[nodiscard]] constexpr bool is_enumerator() {
   const std::string_view signature = __PRETTY_FUNCTION__; // a number without a name is printed as a cast: (enum)7
   return signature.find("= (") == std::string_view::npos && signature.find("Value = (") == std::string_view::npos;
 }
 
-template <class Enum, std::size_t N = 0>
-[[nodiscard]] constexpr std::size_t enumerators() {
-  if constexpr (is_enumerator<static_cast<Enum>(N)>()) return enumerators<Enum, N + 1>();
-  else return N;
+template <class Enum, std::size_t N = 0> [[nodiscard]] constexpr std::size_t enumerators() {
+  if constexpr (is_enumerator<static_cast<Enum>(N)>())
+    return enumerators<Enum, N + 1>();
+  else
+    return N;
 }
 static_assert(enumerators<change_phase>() == 2);
 static_assert(enumerators<violation_code>() == violation_code_count);
 static_assert(enumerators<safe_mode_reason>() == safe_mode_reason_count);
 static_assert(enumerators<audit_kind>() == audit_kind_count);
 
-// ---- where the values come from ----------------------------------------------------------------------------------------
+// ---- where the values come from
+// ----------------------------------------------------------------------------------------
 
 /// Another value at every call, none of them a default: a field that is dropped or swapped shows.
 class counting {
@@ -133,13 +137,15 @@ public:
   std::string text() {
     std::string text;
     for (std::size_t i = size(6); i > 0; --i)
-      text += *rc::gen::element<std::string>("a", " ", "\n", "\"", std::string(1, '\0'), "\u00e9", "\u20ac", "\U0001F600");
+      text +=
+          *rc::gen::element<std::string>("a", " ", "\n", "\"", std::string(1, '\0'), "\u00e9", "\u20ac", "\U0001F600");
     return text;
   }
   std::size_t size(std::size_t limit) { return below(limit + 1); }
 };
 
-// ---- filling -----------------------------------------------------------------------------------------------------------
+// ---- filling
+// -----------------------------------------------------------------------------------------------------------
 
 // clang-format off
 template <class S> void fill(S& s, std::uint64_t& x) { x = s.any(); }
@@ -160,26 +166,22 @@ void fill(S& s, Enum& x) {
   x = static_cast<Enum>(s.below(enumerators<Enum>()));
 }
 
-template <class S>
-void fill(S& s, knob_values& x) {
+template <class S> void fill(S& s, knob_values& x) {
   x = {};
   for (std::size_t i = s.size(max_knobs); i > 0; --i) x.push_back(s.real());
 }
 
-template <class S, class T>
-void fill(S& s, std::vector<T>& x) {
+template <class S, class T> void fill(S& s, std::vector<T>& x) {
   x.resize(s.size(max_knobs));
   for (T& element : x) fill(s, element);
 }
 
-template <class S, class T>
-void fill(S& s, std::optional<T>& x) {
+template <class S, class T> void fill(S& s, std::optional<T>& x) {
   x.reset();
   if (s.flag()) fill(s, x.emplace());
 }
 
-template <class S>
-void fill(S& s, std::map<std::string, std::uint64_t>& x) {
+template <class S> void fill(S& s, std::map<std::string, std::uint64_t>& x) {
   x.clear();
   for (std::size_t i = s.size(4); i > 0; --i) {
     const std::string key = s.text();
@@ -187,14 +189,12 @@ void fill(S& s, std::map<std::string, std::uint64_t>& x) {
   }
 }
 
-template <class S, with_fields T>
-void fill(S& s, T& x) {
+template <class S, with_fields T> void fill(S& s, T& x) {
   std::apply([&](auto&... each) { (fill(s, each), ...); }, fields(x));
 }
 
 /// A hold lies at its reason's place.
-template <class S, std::size_t N>
-void fill(S& s, std::array<std::optional<safe_mode_state::hold>, N>& holds) {
+template <class S, std::size_t N> void fill(S& s, std::array<std::optional<safe_mode_state::hold>, N>& holds) {
   for (std::size_t i = 0; i < N; ++i) {
     holds[i].reset();
     if (!s.flag()) continue;
@@ -204,23 +204,22 @@ void fill(S& s, std::array<std::optional<safe_mode_state::hold>, N>& holds) {
 }
 
 /// A state has at most as many dimensions as knobs.
-template <class S>
-void fill(S& s, spsa_state& x) {
+template <class S> void fill(S& s, spsa_state& x) {
   std::apply([&](auto&... each) { (fill(s, each), ...); }, fields(x));
   x.dimensions = s.below(max_knobs + 1);
 }
 
 /// A verdict is one or the other.
-template <class S>
-void fill(S& s, proposal_verdict& x) {
+template <class S> void fill(S& s, proposal_verdict& x) {
   x = {};
   fill(s, x.proposal_id);
-  if (s.below(2) == 0) fill(s, x.accepted.emplace());
-  else fill(s, x.refused.emplace());
+  if (s.below(2) == 0)
+    fill(s, x.accepted.emplace());
+  else
+    fill(s, x.refused.emplace());
 }
 
-template <class T>
-[[nodiscard]] T distinct() {
+template <class T> [[nodiscard]] T distinct() {
   counting source;
   T x{};
   fill(source, x);
@@ -228,8 +227,7 @@ template <class T>
 }
 
 /// @returns a generator, for use inside a RapidCheck property: `*anything<T>()`.
-template <class T>
-[[nodiscard]] rc::Gen<T> anything() {
+template <class T> [[nodiscard]] rc::Gen<T> anything() {
   return rc::gen::exec([] {
     arbitrary source;
     T x{};

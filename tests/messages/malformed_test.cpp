@@ -13,18 +13,18 @@ namespace {
 
 using testing::anything, testing::distinct;
 
-template <class T>
-class malformed_bytes : public ::testing::Test {};
+template <class T> class malformed_bytes : public ::testing::Test {};
 
 using every_type = ::testing::Types<proposal, proposal_verdict, live_configuration, actuation, actuation_answer,
                                     objective_window, audit_answer, audit_batch, operator_command, command_result,
                                     loop_status, sensor_status, audit_record, governor_state, engine_state>;
 TYPED_TEST_SUITE(malformed_bytes, every_type);
 
-template <class T>
-std::string bytes_of(const T& x) {
-  if constexpr (std::is_same_v<T, audit_record>) return encode(x, "web");
-  else return encode(x);
+template <class T> std::string bytes_of(const T& x) {
+  if constexpr (std::is_same_v<T, audit_record>)
+    return encode(x, "web");
+  else
+    return encode(x);
 }
 
 TYPED_TEST(malformed_bytes, OfNoProtobufNameTheMessage) {
@@ -52,9 +52,9 @@ TYPED_TEST(malformed_bytes, DamagedAnywhereDoNotCrash) {
   }));
 }
 
-// A state cut short would be a loop that forgets its safe mode. Protobuf alone takes a cut between two fields for the end.
-template <class T>
-void every_truncation_is_an_error() {
+// A state cut short would be a loop that forgets its safe mode. Protobuf alone takes a cut between two fields for the
+// end.
+template <class T> void every_truncation_is_an_error() {
   const std::string bytes = encode(distinct<T>());
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     const auto result = decode<T>(std::string_view(bytes).substr(0, length));
@@ -76,38 +76,52 @@ void expect_error(const T& x, Change change, std::string_view expected) {
 }
 
 TEST(malformed, UnknownNamesAreErrors) {
-  expect_error<v1::Proposal>(proposal{}, [](auto& m) { m.set_kind("jump"); },
-                             "homeostat.v1.Proposal: proposal kind is 'jump', expected a known name");
-  expect_error<v1::Proposal>(proposal{}, [](auto& m) { m.set_classification(""); },
-                             "homeostat.v1.Proposal: classification is '', expected a known name");
-  expect_error<v1::Verdict>(distinct<proposal_verdict>(), [](auto& m) {
-    m.clear_accepted();
-    m.mutable_refused()->set_code("TooBad");
-  }, "homeostat.v1.Verdict: violation code is 'TooBad', expected a known name");
-  expect_error<v1::AuditAnswer>(audit_answer{}, [](auto& m) { m.set_status("maybe"); },
-                                "homeostat.v1.AuditAnswer: status is 'maybe', expected durable, full or failed");
-  expect_error<v1::OperatorCommand>(operator_command{}, [](auto& m) { m.set_action("explode"); },
-                                    "homeostat.v1.OperatorCommand: action is 'explode', expected a known action");
-  expect_error<v1::AuditRecord>(audit_record{}, [](auto& m) { m.set_kind("hm"); },
-                                "homeostat.v1.AuditRecord: audit kind is 'hm', expected a known name");
-  expect_error<v1::AuditBatch>(distinct<audit_batch>(), [](auto& m) { m.mutable_records(1)->set_change("x"); },
-                               "homeostat.v1.AuditBatch: change is 'x', expected a known name");
+  expect_error<v1::Proposal>(
+      proposal{}, [](auto& m) { m.set_kind("jump"); },
+      "homeostat.v1.Proposal: proposal kind is 'jump', expected a known name");
+  expect_error<v1::Proposal>(
+      proposal{}, [](auto& m) { m.set_classification(""); },
+      "homeostat.v1.Proposal: classification is '', expected a known name");
+  expect_error<v1::Verdict>(
+      distinct<proposal_verdict>(),
+      [](auto& m) {
+        m.clear_accepted();
+        m.mutable_refused()->set_code("TooBad");
+      },
+      "homeostat.v1.Verdict: violation code is 'TooBad', expected a known name");
+  expect_error<v1::AuditAnswer>(
+      audit_answer{}, [](auto& m) { m.set_status("maybe"); },
+      "homeostat.v1.AuditAnswer: status is 'maybe', expected durable, full or failed");
+  expect_error<v1::OperatorCommand>(
+      operator_command{}, [](auto& m) { m.set_action("explode"); },
+      "homeostat.v1.OperatorCommand: action is 'explode', expected a known action");
+  expect_error<v1::AuditRecord>(
+      audit_record{}, [](auto& m) { m.set_kind("hm"); },
+      "homeostat.v1.AuditRecord: audit kind is 'hm', expected a known name");
+  expect_error<v1::AuditBatch>(
+      distinct<audit_batch>(), [](auto& m) { m.mutable_records(1)->set_change("x"); },
+      "homeostat.v1.AuditBatch: change is 'x', expected a known name");
 }
 
 TEST(malformed, UnknownNumbersAreErrors) {
-  expect_error<v1::GovernorState>(distinct<governor_state>(), [](auto& m) { m.set_restore(3); },
-                                  "homeostat.v1.GovernorState: restore is 3, expected less than 3");
-  expect_error<v1::GovernorState>(distinct<governor_state>(), [](auto& m) { m.mutable_pending()->set_phase(2); },
-                                  "homeostat.v1.GovernorState: phase is 2, expected less than 2");
-  expect_error<v1::GovernorState>(distinct<governor_state>(), [](auto& m) { m.mutable_pending()->set_origin(99); },
-                                  "homeostat.v1.GovernorState: origin is 99, expected less than 5");
-  expect_error<v1::GovernorState>(distinct<governor_state>(),
-                                  [](auto& m) { m.mutable_safe_mode()->mutable_holds(0)->set_reason(9); },
-                                  "homeostat.v1.GovernorState: safe mode reason is 9, expected less than 9");
-  expect_error<v1::EngineState>(distinct<engine_state>(), [](auto& m) { m.set_expects(3); },
-                                "homeostat.v1.EngineState: expectation is 3, expected less than 3");
-  expect_error<v1::EngineState>(distinct<engine_state>(), [](auto& m) { m.mutable_spsa()->set_phase(3); },
-                                "homeostat.v1.EngineState: spsa phase is 3, expected less than 3");
+  expect_error<v1::GovernorState>(
+      distinct<governor_state>(), [](auto& m) { m.set_restore(3); },
+      "homeostat.v1.GovernorState: restore is 3, expected less than 3");
+  expect_error<v1::GovernorState>(
+      distinct<governor_state>(), [](auto& m) { m.mutable_pending()->set_phase(2); },
+      "homeostat.v1.GovernorState: phase is 2, expected less than 2");
+  expect_error<v1::GovernorState>(
+      distinct<governor_state>(), [](auto& m) { m.mutable_pending()->set_origin(99); },
+      "homeostat.v1.GovernorState: origin is 99, expected less than 5");
+  expect_error<v1::GovernorState>(
+      distinct<governor_state>(), [](auto& m) { m.mutable_safe_mode()->mutable_holds(0)->set_reason(9); },
+      "homeostat.v1.GovernorState: safe mode reason is 9, expected less than 9");
+  expect_error<v1::EngineState>(
+      distinct<engine_state>(), [](auto& m) { m.set_expects(3); },
+      "homeostat.v1.EngineState: expectation is 3, expected less than 3");
+  expect_error<v1::EngineState>(
+      distinct<engine_state>(), [](auto& m) { m.mutable_spsa()->set_phase(3); },
+      "homeostat.v1.EngineState: spsa phase is 3, expected less than 3");
 }
 
 TEST(malformed, MoreValuesThanALoopMayHaveAreErrors) {
@@ -117,19 +131,24 @@ TEST(malformed, MoreValuesThanALoopMayHaveAreErrors) {
   };
   const std::string rest = ": has 17 knob values, expected at most 16";
   expect_error<v1::Proposal>(proposal{}, [&](auto& m) { add_17(m.mutable_values()); }, "homeostat.v1.Proposal" + rest);
-  expect_error<v1::Proposal>(proposal{}, [&](auto& m) { add_17(m.mutable_gradient()); }, "homeostat.v1.Proposal" + rest);
-  expect_error<v1::Actuation>(actuation{}, [&](auto& m) { add_17(m.mutable_values()); }, "homeostat.v1.Actuation" + rest);
-  expect_error<v1::ActuationAnswer>(actuation_answer{}, [&](auto& m) { add_17(m.mutable_read_back()); },
-                                    "homeostat.v1.ActuationAnswer" + rest);
-  expect_error<v1::LiveConfiguration>(live_configuration{}, [&](auto& m) { add_17(m.mutable_base()); },
-                                      "homeostat.v1.LiveConfiguration" + rest);
-  expect_error<v1::OperatorCommand>(operator_command{}, [&](auto& m) { add_17(m.mutable_values()); },
-                                    "homeostat.v1.OperatorCommand" + rest);
-  expect_error<v1::GovernorState>(governor_state{}, [&](auto& m) { add_17(m.mutable_live()); },
-                                  "homeostat.v1.GovernorState" + rest);
-  expect_error<v1::GovernorState>(governor_state{}, [](auto& m) {
-    for (int i = 0; i < 17; ++i) m.add_movement();
-  }, "homeostat.v1.GovernorState: movement of more than 16 knobs");
+  expect_error<v1::Proposal>(
+      proposal{}, [&](auto& m) { add_17(m.mutable_gradient()); }, "homeostat.v1.Proposal" + rest);
+  expect_error<v1::Actuation>(
+      actuation{}, [&](auto& m) { add_17(m.mutable_values()); }, "homeostat.v1.Actuation" + rest);
+  expect_error<v1::ActuationAnswer>(
+      actuation_answer{}, [&](auto& m) { add_17(m.mutable_read_back()); }, "homeostat.v1.ActuationAnswer" + rest);
+  expect_error<v1::LiveConfiguration>(
+      live_configuration{}, [&](auto& m) { add_17(m.mutable_base()); }, "homeostat.v1.LiveConfiguration" + rest);
+  expect_error<v1::OperatorCommand>(
+      operator_command{}, [&](auto& m) { add_17(m.mutable_values()); }, "homeostat.v1.OperatorCommand" + rest);
+  expect_error<v1::GovernorState>(
+      governor_state{}, [&](auto& m) { add_17(m.mutable_live()); }, "homeostat.v1.GovernorState" + rest);
+  expect_error<v1::GovernorState>(
+      governor_state{},
+      [](auto& m) {
+        for (int i = 0; i < 17; ++i) m.add_movement();
+      },
+      "homeostat.v1.GovernorState: movement of more than 16 knobs");
   // Values that do not come from the wire: a proposal with 17 of them is refused by whoever reads it, never shortened.
   proposal wide;
   wide.values = knob_values(std::vector<double>(17, 1.0));
@@ -138,15 +157,20 @@ TEST(malformed, MoreValuesThanALoopMayHaveAreErrors) {
 
 TEST(malformed, ContradictionsAreErrors) {
   const std::string either = "homeostat.v1.Verdict: a verdict is either accepted or refused";
-  expect_error<v1::Verdict>(distinct<proposal_verdict>(), [](auto& m) {
-    m.mutable_accepted();
-    m.mutable_refused()->set_code("OutOfBounds");
-  }, either);
+  expect_error<v1::Verdict>(
+      distinct<proposal_verdict>(),
+      [](auto& m) {
+        m.mutable_accepted();
+        m.mutable_refused()->set_code("OutOfBounds");
+      },
+      either);
   EXPECT_EQ(decode<proposal_verdict>(encode(proposal_verdict{})).error(), either);
-  expect_error<v1::GovernorState>(distinct<governor_state>(), [](auto& m) { m.mutable_movement(0)->add_seconds(1); },
-                                  "homeostat.v1.GovernorState: movement has unequal lists");
-  expect_error<v1::EngineState>(distinct<engine_state>(), [](auto& m) { m.mutable_spsa()->set_dimensions(17); },
-                                "homeostat.v1.EngineState: spsa has 17 dimensions, expected at most 16");
+  expect_error<v1::GovernorState>(
+      distinct<governor_state>(), [](auto& m) { m.mutable_movement(0)->add_seconds(1); },
+      "homeostat.v1.GovernorState: movement has unequal lists");
+  expect_error<v1::EngineState>(
+      distinct<engine_state>(), [](auto& m) { m.mutable_spsa()->set_dimensions(17); },
+      "homeostat.v1.EngineState: spsa has 17 dimensions, expected at most 16");
 }
 
 } // namespace

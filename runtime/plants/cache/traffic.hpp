@@ -36,7 +36,7 @@ struct traffic_settings {
   double ramp_share{
       0.06}; ///< part of the cycle over which quiet grows into peak and flash decays into quiet; [0, share)
   double burstiness{1.0}; ///< 1: gaps as of independent clients (exponential); 0: evenly spaced; in between: a blend
-  std::array<regime_shape, 3> shapes{{{850, 0.75, 1.0, 0.40}, {1350, 0.90, 1.0, 0.36}, {1800, 1.12, 1.1, 0.24}}};
+  std::array<regime_shape, 3> shapes{{{850, 0.75, 1.0, 0.40}, {1350, 0.90, 1.0, 0.36}, {1750, 1.12, 1.1, 0.24}}};
   std::optional<regime> pinned{}; ///< set: stay in this regime for ever, to measure it alone
 };
 

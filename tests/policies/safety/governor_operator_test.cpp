@@ -403,6 +403,34 @@ TEST(Stop, DoesNotWaitForAnAuditThatIsGone) {
   EXPECT_EQ(rig.records.back().after, (knob_values{0.55})) << "the last record says how the plant was left";
 }
 
+TEST(Stop, GivesAnAuditThatWasGoneOneMoreChance) {
+  governor_rig rig(one_knob());
+  rig.change({0.55}, plus);
+  rig.give(give_up{.text = "restarts"});
+  rig.answer_audit(audit_status::failed);
+  ASSERT_TRUE(rig.frozen_for(safe_mode_reason::audit_unavailable));
+  rig.give(stop_request{});
+  EXPECT_FALSE(rig.last.stopped);
+  rig.settle();
+  EXPECT_TRUE(rig.last.stopped);
+  EXPECT_EQ(rig.plant, (knob_values{0.5}));
+}
+
+TEST(Stop, GivesAPlantThatFailedOneMoreChance) {
+  governor_rig rig(one_knob());
+  rig.propose({0.55});
+  rig.answer_audit();
+  rig.answer_actuator(false);
+  rig.answer_audit();
+  rig.answer_actuator(false);
+  ASSERT_TRUE(rig.frozen_for(safe_mode_reason::actuator_failing));
+  rig.give(stop_request{});
+  EXPECT_FALSE(rig.last.stopped);
+  rig.settle();
+  EXPECT_TRUE(rig.last.stopped);
+  EXPECT_TRUE(rig.state.live_known);
+}
+
 TEST(Stop, TakesNoMoreOrders) {
   governor_rig rig(one_knob());
   rig.change({0.6});

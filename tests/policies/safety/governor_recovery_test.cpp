@@ -285,6 +285,10 @@ TEST(FirstStart, NeverWritesToAPlantItHasNotRead) {
   rig.tick_after(1h);
   EXPECT_TRUE(rig.actuations.empty());
   EXPECT_TRUE(rig.frozen());
+  governor_rig stopping(rig.config, std::nullopt, std::nullopt, rig.now);
+  stopping.give(stop_request{.revert = true});
+  EXPECT_TRUE(stopping.last.stopped) << "not even to stop it in good order";
+  EXPECT_FALSE(stopping.open_audit);
   governor_rig again(rig.config, rig.state, knob_values{0.8, 0.2}, rig.now + 1s);
   EXPECT_FALSE(again.frozen()) << "it answers now";
   EXPECT_EQ(again.state.base, (knob_values{0.8, 0.2}));

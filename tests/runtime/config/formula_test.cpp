@@ -133,7 +133,7 @@ INSTANTIATE_TEST_SUITE_P(
                     syntax_row{"Assignment", "a = 3", "'=' assigns, a comparison is '=='", 2},
                     syntax_row{"AssignmentAfterComparison", "a <= b = 3", "'=' assigns, a comparison is '=='", 7},
                     syntax_row{"TwoFormulas", "a, b", "it is a list of 2 formulas", {}},
-                    syntax_row{"QuestionWithoutColon", "a ? 1", "'?' without its ':'", 5},
+                    syntax_row{"QuestionWithoutColon", "a ? 1", "'?' without its ':'", {}},
                     syntax_row{"Text", "\"a\"", "unexpected quotation mark", 0},
                     syntax_row{"TooLong", std::string(4001, 'a'), "it has 4001 bytes, at most 4000 are allowed", {}}),
     row_name);

@@ -47,8 +47,8 @@ TEST(ScalarText, DurationsAreShownInTheLargestExactUnit) {
 }
 
 TEST(ScalarText, WordsThatReadersDisagreeOn) {
-  for (const char* text : {"yes",  "No",  "ON", "off",     "N",   "true",  "False", "null", "~",     "",     "12",
-                           "-1.5", "1e3", ".5", "0x1F", "0o17", "012", "1_000", "12:30", ".inf", "-.INF", ".nan", "+1"})
+  for (const char* text : {"yes", "No", "ON",   "off",  "true", "False", "null",  "~",    "",      "12",   "-1.5",
+                           "1e3", ".5", "0x1F", "0o17", "012",  "1_000", "12:30", ".inf", "-.INF", ".nan", "+1"})
     EXPECT_TRUE(is_ambiguous(text)) << text;
   for (const char* text : {"lru", "yesterday", "n1", "127.0.0.1", "127.0.0.1:80", "5s", "1.2.3", "-", "--now", "a:b",
                            "none", "/bin/x", "error_rate <= 0.01"})

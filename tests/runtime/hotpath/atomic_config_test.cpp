@@ -19,11 +19,7 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinite = std::numeric_limits<double>::infinity();
 
 config_snapshot snapshot_of(std::uint64_t generation, const std::vector<double>& values) {
-  config_snapshot s;
-  s.generation = generation;
-  s.size = static_cast<std::uint8_t>(values.size());
-  std::ranges::copy(values, s.values.begin());
-  return s;
+  return {generation, values};
 }
 
 // ---- what a write refuses ----
@@ -260,7 +256,7 @@ class ReaderIsOvertaken : public testing::TestWithParam<std::uint64_t> {};
 TEST_P(ReaderIsOvertaken, AndNeverReturnsAMixture) {
   constexpr std::size_t count = 8;
   const std::uint64_t updates = GetParam();
-  for (int stop = 0; stop <= 8; ++stop) {
+  for (int stop = 0; stop <= static_cast<int>(max_knobs); ++stop) {
     std::function<void(config_step)> script;
     scripted_config config(values_of(0, count), scripted_hook{&script});
     int stops = 0;

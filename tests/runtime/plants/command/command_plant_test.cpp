@@ -33,15 +33,15 @@ TEST_P(BadOutput, NamesTheLine) {
   EXPECT_EQ(values.error(), GetParam().message);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Rows, BadOutput,
-    testing::Values(bad_output{"NoValue", "a 1\nb\n", "line 2 is 'b', expected: name value"},
-                    bad_output{"NotANumber", "a one", "line 1 is 'a one', expected: name value"},
-                    bad_output{"TrailingText", "a 1 2", "line 1 is 'a 1 2', expected: name value"},
-                    bad_output{"NaN", "# x\n\na nan", "line 3 is 'a nan', expected a finite number"},
-                    bad_output{"Infinite", "a inf", "line 1 is 'a inf', expected a finite number"},
-                    bad_output{"Twice", "a 1\na 2", "line 2 is 'a 2', expected each name once"}),
-    [](const auto& row) { return row.param.name; });
+INSTANTIATE_TEST_SUITE_P(Rows, BadOutput,
+                         testing::Values(bad_output{"NoValue", "a 1\nb\n", "line 2 is 'b', expected: name value"},
+                                         bad_output{"NotANumber", "a one", "line 1 is 'a one', expected: name value"},
+                                         bad_output{"TrailingText", "a 1 2", "line 1 is 'a 1 2', expected: name value"},
+                                         bad_output{"NaN", "# x\n\na nan",
+                                                    "line 3 is 'a nan', expected a finite number"},
+                                         bad_output{"Infinite", "a inf", "line 1 is 'a inf', expected a finite number"},
+                                         bad_output{"Twice", "a 1\na 2", "line 2 is 'a 2', expected each name once"}),
+                         [](const auto& row) { return row.param.name; });
 
 TEST(ParseNamedValues, PassesOverCommentsAndBlanks) {
   const auto values = parse_named_values("# HELP\n  a\t1.5 \r\n\nb -2e3\n");
@@ -52,8 +52,10 @@ TEST(ParseNamedValues, PassesOverCommentsAndBlanks) {
 TEST(RunProgram, ReturnsWhatIsPrinted) { EXPECT_EQ(run_program(sh("echo $X"), {{"X", "a b; c"}}, 5s), "a b; c\n"); }
 
 TEST(RunProgram, SaysWhyItFailed) {
-  EXPECT_EQ(run_program(sh("echo first >&2; echo broken >&2; exit 3"), {}, 5s).error(), "/bin/sh: exit code 3, expected 0: broken");
-  EXPECT_EQ(run_program({"/no/such/program"}, {}, 5s).error(), "/no/such/program: cannot be run: No such file or directory");
+  EXPECT_EQ(run_program(sh("echo first >&2; echo broken >&2; exit 3"), {}, 5s).error(),
+            "/bin/sh: exit code 3, expected 0: broken");
+  EXPECT_EQ(run_program({"/no/such/program"}, {}, 5s).error(),
+            "/no/such/program: cannot be run: No such file or directory");
   EXPECT_EQ(run_program(sh("kill -9 $$"), {}, 5s).error(), "/bin/sh: ended by signal 9");
   EXPECT_FALSE(has_children());
 }
@@ -67,7 +69,8 @@ TEST(RunProgram, KillsWhatHangsWithItsChildren) {
 }
 
 TEST(RunProgram, AChildThatClosesItsOutputAndStaysIsKilledToo) {
-  EXPECT_EQ(run_program(sh("exec >&- 2>&-; sleep 300"), {}, 200ms).error(), "/bin/sh: took longer than 0.2 s and was killed");
+  EXPECT_EQ(run_program(sh("exec >&- 2>&-; sleep 300"), {}, 200ms).error(),
+            "/bin/sh: took longer than 0.2 s and was killed");
   EXPECT_FALSE(has_children());
 }
 
@@ -98,7 +101,8 @@ TEST(CommandPlant, ReadsMetricsWithTheirInterval) {
 
 TEST(CommandPlant, AppliesByEnvironmentAndReportsWhatIsInForce) {
   const std::string file = testing::TempDir() + "/command-plant-value-" + std::to_string(getpid());
-  command_plant plant(sh("true"), sh("echo $HOMEOSTAT_KNOB_POOL_SIZE > " + file), sh("echo pool_size $(cat " + file + ")"));
+  command_plant plant(sh("true"), sh("echo $HOMEOSTAT_KNOB_POOL_SIZE > " + file),
+                      sh("echo pool_size $(cat " + file + ")"));
   EXPECT_EQ(plant.apply({{"pool_size", 12.5}}, 5s), (named_values{{"pool_size", 12.5}}));
   // The actuator reports what it finds, not what it was asked.
   command_plant lying(sh("true"), sh("true"), sh("echo pool_size 3"));
@@ -107,10 +111,14 @@ TEST(CommandPlant, AppliesByEnvironmentAndReportsWhatIsInForce) {
 }
 
 TEST(CommandPlant, FailuresAreErrors) {
-  EXPECT_EQ(command_plant(sh("true"), sh("true"), sh("true")).read(now, 5s).error().what, "/bin/sh: printed no metrics, expected lines of: name value");
-  EXPECT_EQ(command_plant(sh("echo requests -1"), sh("true"), sh("true")).read(now, 5s).error().what, "/bin/sh: requests is below 0");
-  EXPECT_EQ(command_plant(sh("true"), sh("exit 4"), sh("echo a 1")).apply({{"a", 1}}, 5s).error().what, "/bin/sh: exit code 4, expected 0");
-  EXPECT_EQ(command_plant(sh("true"), sh("true"), sh("echo a")).read_back(5s).error().what, "/bin/sh: line 1 is 'a', expected: name value");
+  EXPECT_EQ(command_plant(sh("true"), sh("true"), sh("true")).read(now, 5s).error().what,
+            "/bin/sh: printed no metrics, expected lines of: name value");
+  EXPECT_EQ(command_plant(sh("echo requests -1"), sh("true"), sh("true")).read(now, 5s).error().what,
+            "/bin/sh: requests is below 0");
+  EXPECT_EQ(command_plant(sh("true"), sh("exit 4"), sh("echo a 1")).apply({{"a", 1}}, 5s).error().what,
+            "/bin/sh: exit code 4, expected 0");
+  EXPECT_EQ(command_plant(sh("true"), sh("true"), sh("echo a")).read_back(5s).error().what,
+            "/bin/sh: line 1 is 'a', expected: name value");
 }
 
 } // namespace
