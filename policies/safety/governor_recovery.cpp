@@ -64,7 +64,7 @@ governor_state with_other_knobs(const governor_config& config, governor_state ol
   s.baseline->revision = s.revision;
   s.last_change = old.last_change;
   s.stable_until = old.stable_until;
-  s.safe_mode = std::move(old.safe_mode);
+  s.safe_mode = old.safe_mode;
   s.updates = std::move(old.updates);
   s.probes = std::move(old.probes);
   s.rollbacks = std::move(old.rollbacks);

@@ -25,6 +25,8 @@ public:
   /// The process died; what this copy has seen is all that was durable. @param clock_set_back  how far time went back.
   void crashed(duration clock_set_back);
 
+  /// Something only the world could see.
+  void complain(const std::string& what) { expect(false, what); }
   /// Complaints outlive a crash.
   void keep(std::vector<std::string> complaints) { complaints_ = std::move(complaints); }
 
