@@ -9,32 +9,25 @@
 
 namespace homeostat {
 
-/// Reads lines of `name value`, as in Prometheus' text format. Blank lines and lines that begin with # are passed over,
-/// and so are samples with labels, `name{label="x"} 3`: a name alone cannot tell them apart, so whoever needs one
-/// prints it under a name of its own. Names are [a-zA-Z_:][a-zA-Z0-9_:]*; time stamps are not accepted.
+/// Reads lines of `name value`, as in Prometheus' text format without labels: blank lines and lines that begin with #
+/// are passed over.
 /// @returns the values; one sentence naming the line when it is anything else, a name comes twice, or a value is not a
 ///          finite number.
 [[nodiscard]] std::expected<named_values, std::string> parse_named_values(std::string_view text);
 
-/// A system reached by running three programs of its operator's, without a shell (see run_program).
+/// A system reached by running three programs of its operator's, without a shell.
 ///
-/// `sense` prints the metrics of the interval since it was last run; a metric named `requests`, a whole number, gives
-/// the number of samples, else each reading counts as one. `apply` gets each knob as the environment variable
-/// HOMEOSTAT_KNOB_<NAME>, in capitals, as a plain decimal number (a boolean is 0 or 1, a category its index);
+/// `sense` prints the metrics of the interval since it was last run; a metric named `requests` gives the number of
+/// samples, else each reading counts as one. `apply` gets each knob as the environment variable HOMEOSTAT_KNOB_<NAME>;
 /// `read_back` then prints the values in force, by knob name.
 class command_plant final : public plant_sensor, public plant_actuator {
 public:
   /// Each is a program with its arguments, not empty.
   command_plant(std::vector<std::string> sense, std::vector<std::string> apply, std::vector<std::string> read_back);
 
-  /// The first reading has nothing to begin at: its interval is empty.
   std::expected<reading, plant_error> read(instant now, duration patience) override;
-
-  /// Runs `apply`, then `read_back` until it prints what was wanted or the patience is over, because many systems take
-  /// a configuration over some time after they were told to.
-  /// @returns the values read back last, even if they are others than wanted.
+  /// Of the patience, what `apply` leaves is for `read_back`.
   std::expected<named_values, plant_error> apply(const named_values& wanted, duration patience) override;
-
   std::expected<named_values, plant_error> read_back(duration patience) override;
 
 private:
