@@ -219,6 +219,8 @@ private:
   duration free_since_{0};
   duration running_since_{0};
   duration booting_since_{0};
+  duration known_since_{0};
+  bool was_known_{false};
   bool was_frozen_{true};
   bool was_booting_{false};
   std::optional<duration> stop_at_;

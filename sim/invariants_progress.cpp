@@ -78,6 +78,10 @@ void invariants::check_progress(const loop_view& v) {
   was_frozen_ = frozen;
   if (v.governor_booting && !was_booting_) booting_since_ = v.at;
   was_booting_ = v.governor_booting;
+  // While nobody knows what is in force, or a change is on its way, digests belong to no known generation.
+  const bool known = v.governor != nullptr && v.governor->live_known && !v.governor->pending;
+  if (known && !was_known_) known_since_ = v.at;
+  was_known_ = known;
 
   const timing& t = scenario_.times;
   const duration patience = t.audit_timeout + t.actuation_timeout + 10 * t.flush + 10s;
@@ -88,9 +92,9 @@ void invariants::check_progress(const loop_view& v) {
   const duration between = t.digest_interval;
   const duration calm = std::max(v.calm_since, running_since_);
   const duration evidence = scenario_.window.settle_time * 2 + between * 40 + scenario_.window.max_age + 5s;
-  if (holds(v.governor->safe_mode, safe_mode_reason::telemetry_lost) && v.sensor != nullptr &&
-      v.at - calm > scenario_.governor.safe_mode.telemetry_timeout + evidence && v.governor->live_known &&
-      !v.governor->pending && !scenario_.operators && !scenario_.rival)
+  if (holds(v.governor->safe_mode, safe_mode_reason::telemetry_lost) && v.sensor != nullptr && known &&
+      v.at - std::max(calm, known_since_) > scenario_.governor.safe_mode.telemetry_timeout + evidence &&
+      !scenario_.operators && !scenario_.rival)
     return fail("I12", "telemetry has been flowing again for " + number_text(seconds_of(v.at - calm)) +
                            " s, but the loop still misses it");
 
