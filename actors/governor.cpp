@@ -80,12 +80,25 @@ void count(governor_actor_state& s, const governor_effects& effects) {
   if (effects.verdict && effects.verdict->refused) ++s.rejected[std::string(name_of(effects.verdict->refused->code))];
 }
 
+/// Answers how the plant reads now, or that it does not.
+template <class OnReading> void read_plant(self_ptr self, OnReading on_reading) {
+  auto& s = self->state;
+  self->request(s.plant, s.settings.apply_timeout, readback_atom::value)
+      .then(
+          [on_reading](const actuation_answer& answer) {
+            on_reading(answer.ok ? std::optional(answer.read_back) : std::nullopt);
+          },
+          [on_reading](const caf::error&) { on_reading(std::nullopt); });
+}
+
 /// Does what the effects say, in their order.
 void enact(self_ptr self, governor_effects effects) {
   auto& s = self->state;
   count(s, effects);
   send_records(self, effects);
   if (effects.apply) send_actuation(self, std::move(*effects.apply));
+  if (effects.read_plant)
+    read_plant(self, [self](const std::optional<knob_values>& v) { feed(self, plant_reading{v}); });
   if (effects.live)
     for (const auto& listener : s.listeners) self->send(listener, *effects.live);
   if (effects.verdict) s.proposers.take(effects.verdict->proposal_id).deliver(std::move(*effects.verdict));
@@ -103,13 +116,7 @@ void begin(self_ptr self, std::optional<governor_state> persisted, const std::op
 }
 
 void read_plant_and_begin(self_ptr self, std::optional<governor_state> persisted) {
-  auto& s = self->state;
-  self->request(s.plant, s.settings.apply_timeout, readback_atom::value)
-      .then(
-          [self, persisted](const actuation_answer& answer) {
-            begin(self, persisted, answer.ok ? std::optional(answer.read_back) : std::nullopt);
-          },
-          [self, persisted](const caf::error&) { begin(self, persisted, std::nullopt); });
+  read_plant(self, [self, persisted](const std::optional<knob_values>& actual) { begin(self, persisted, actual); });
 }
 
 /// A state that cannot be read is not a reason to guess: the supervisor tries again, and gives up if it stays so.

@@ -47,8 +47,7 @@ void grant(self_ptr self, const window_listener_actor& to, std::uint32_t credit)
 void take_live(self_ptr self, const live_configuration& live) {
   auto& s = self->state;
   s.port->set_live_generation(live.generation);
-  if (live.generation != s.core.generation)
-    begin_generation(s.core, s.settings.windows, live.generation, live.applied_at);
+  note_live(s.core, s.settings.windows, live.generation, live.applied_at);
 }
 
 void take_digests(self_ptr self) {

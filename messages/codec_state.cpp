@@ -127,6 +127,7 @@ void put(v1::GovernorState* out, const governor_state& x) {
   put(out->mutable_live(), x.live);
   put(out->mutable_base(), x.base);
   out->set_live_known(x.live_known);
+  out->set_unread(x.unread);
   if (x.baseline) {
     out->mutable_baseline()->set_name(text(x.baseline->name));
     out->mutable_baseline()->set_revision(x.baseline->revision);
@@ -166,6 +167,7 @@ void get(const v1::GovernorState& in, governor_state& x) {
   get(in.live(), x.live);
   get(in.base(), x.base);
   x.live_known = in.live_known();
+  x.unread = in.unread();
   if (in.has_baseline()) {
     x.baseline.emplace();
     x.baseline->name = in.baseline().name();

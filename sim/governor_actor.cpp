@@ -50,6 +50,10 @@ void governor_actor::on(load_answer& a) {
 
 void governor_actor::on(const read_answer& a) {
   if (phase_ == phase::reading && a.token == start_token_) recover(a.values);
+  if (phase_ == phase::running && a.token == read_token_) {
+    decide(plant_reading{a.values}, std::nullopt);
+    if (state_.live_known) check_.read(kernel_.at());
+  }
 }
 
 void governor_actor::recover(const std::optional<knob_values>& actual) {
@@ -200,6 +204,10 @@ void governor_actor::enact(governor_effects effects, std::optional<party> reques
                  actuation_mail{.wanted = *effects.apply, .deadline = kernel_.at() + patience});
     kernel_.crash_point(party::governor);
   }
+  if (effects.read_plant)
+    kernel_.send(party::governor, party::actuator,
+                 read_request{.token = read_token_ = ++start_token_,
+                              .deadline = kernel_.at() + scenario_.times.actuation_timeout});
   if (effects.live) {
     live_ = effects.live;
     for (party listener : {party::sensor, party::engine, party::source, party::rival}) tell(listener);

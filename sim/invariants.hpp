@@ -57,6 +57,10 @@ public:
 
   // What was measured and what came of it.
   void measured(std::uint32_t truth, duration begin, duration end);
+  /// The source dated this digest wrongly. Delivered late enough, nobody can tell.
+  void misdated(std::uint32_t truth);
+  /// A loop that started without a reading of the plant has one now.
+  void read(duration at);
   void counted(std::uint32_t truth, const telemetry_digest& digest, instant now);
   void window_closed(const objective_window& window);
   /// @returns true if a window holds what was measured under another configuration than it says: a change was under way
@@ -126,6 +130,7 @@ private:
   struct interval {
     duration begin{0};
     duration end{0};
+    bool misdated{false};
   };
   /// What the checker believes the governor knows, from its records alone.
   struct shadow {

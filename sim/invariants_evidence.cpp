@@ -13,6 +13,8 @@ void invariants::measured(std::uint32_t truth, duration begin, duration end) {
   truths_[truth] = {.begin = begin, .end = end};
 }
 
+void invariants::misdated(std::uint32_t truth) { truths_[truth].misdated = true; }
+
 void invariants::counted(std::uint32_t truth, const telemetry_digest& digest, instant now) {
   if (now - digest.at > scenario_.window.max_age)
     fail("I6", "a digest " + number_text(seconds_of(now - digest.at)) + " s old was counted, stale after " +
@@ -37,12 +39,14 @@ void invariants::window_closed(const objective_window& window) {
                           std::to_string(collected_.size()));
   double sum = 0;
   std::string wrong;
+  bool misdated = false;
   for (const collected& c : collected_) {
     sum += c.objective;
     const interval& truth = truths_[c.truth];
-    // The era in force at the end of the measurement must have begun, and settled, before its start.
-    const auto after = std::ranges::upper_bound(eras_, truth.end, {}, &era::since);
-    const era& e = *std::prev(after);
+    misdated |= truth.misdated;
+    // The era in force until the end of the measurement must have begun, and settled, before its start.
+    const auto after = std::ranges::lower_bound(eras_, truth.end, {}, &era::since);
+    const era& e = after == eras_.begin() ? *after : *std::prev(after);
     const duration settled = e.since + (e.by_apply ? scenario_.window.settle_time : 0us);
     if (e.generation != window.generation)
       wrong = "a window of generation " + std::to_string(window.generation) + " holds a digest measured under " +
@@ -51,7 +55,7 @@ void invariants::window_closed(const objective_window& window) {
       wrong = "a window of generation " + std::to_string(window.generation) + " holds a digest begun " +
               number_text(seconds_of(settled - truth.begin)) + " s before the change had settled";
   }
-  if (!wrong.empty()) {
+  if (!wrong.empty() && !misdated) {
     // Where the sensor stamps, nobody can know before the governor has spoken; where the plant does, everybody can.
     if (!scenario_.habits.stamped_by_sensor && shadow_.live_known) return fail("I6", wrong);
     if (tainted_.size() == 64) tainted_.pop_front();

@@ -49,10 +49,17 @@ void invariants::check_outcome(const governor_state& persisted, const knob_value
   if (!drift && half_done && !step.state.live_known) return; // put back, all knobs together
   if (!drift) fail("I9", "after the crash the plant has values nobody recorded, and no drift is recorded");
   bool possible = actual.size() == ranges_.size();
-  for (std::size_t i = 0; possible && i < ranges_.size(); ++i) possible = ranges_[i].takes(actual[i]);
-  if (possible && !(step.state.live == actual)) fail("I9", "drift within the bounds was not adopted");
-  if (!possible && !holds(step.state.safe_mode, safe_mode_reason::manual))
-    fail("I9", "values that no knob can have were found, and the loop is not frozen");
+  bool adopted = possible;
+  bool exact = possible;
+  for (std::size_t i = 0; possible && i < ranges_.size(); ++i) {
+    const knob_range& r = ranges_[i];
+    exact &= r.takes(actual[i]);
+    possible = r.takes(actual[i]) || r.same(actual[i], r.nearest(actual[i]));
+    adopted &= r.takes(step.state.live[i]) && r.same(actual[i], step.state.live[i]);
+  }
+  const bool frozen = holds(step.state.safe_mode, safe_mode_reason::manual);
+  if (possible && !adopted && (exact || !frozen)) fail("I9", "drift within the bounds was not adopted");
+  if (!possible && !frozen) fail("I9", "values that no knob can have were found, and the loop is not frozen");
 }
 
 void invariants::check_holds_kept(const governor_state& persisted, const governor_state& after, instant now) {
@@ -62,6 +69,8 @@ void invariants::check_holds_kept(const governor_state& persisted, const governo
     if (!before) continue;
     const std::string name(name_of(static_cast<safe_mode_reason>(i)));
     const duration left = before->until ? *before->until - std::max(now, persisted.last_now) : 0us;
+    const bool was_read = persisted.unread && !after.unread; // what froze it then is over
+    if (!kept && was_read && static_cast<safe_mode_reason>(i) == safe_mode_reason::actuator_failing) continue;
     if (!kept) {
       if (!before->until || left > 0us) fail("I9", "the restart ended safe mode for " + name);
       continue;
@@ -71,6 +80,11 @@ void invariants::check_holds_kept(const governor_state& persisted, const governo
     if (now < persisted.last_now && before->until && kept->until && *kept->until - now < due)
       fail("I10", "the clock set back shortened safe mode for " + name);
   }
+}
+
+void invariants::read(duration at) {
+  if (eras_.back().generation != shadow_.generation)
+    eras_.push_back({.since = at, .generation = shadow_.generation, .by_apply = false});
 }
 
 void invariants::recovered(const governor_state* persisted, const std::optional<knob_values>& answered,
@@ -120,8 +134,7 @@ void invariants::recovered(const governor_state* persisted, const std::optional<
   std::erase_if(changes_, [&](const change& c) { return c.generation > shadow_.last_generation; });
   std::erase_if(moves_, [&](const base_move& m) { return m.generation > shadow_.generation; });
   take_records(step.effects.records, at);
-  if (actual && eras_.back().generation != shadow_.generation)
-    eras_.push_back({.since = at, .generation = shadow_.generation, .by_apply = false});
+  if (actual) read(at);
   if (step.effects.durable_ticket && s.pending) {
     pending_ticket_ = *step.effects.durable_ticket;
     pending_generation_ = s.pending->generation;

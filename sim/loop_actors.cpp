@@ -43,9 +43,8 @@ void sensor_actor::on(const stream_mail& m) {
 void sensor_actor::on(const live_configuration& live) {
   kernel_.crash_point(party::sensor);
   source_.stamp(live.generation);
-  if (live.generation == state_.generation) return; // frozen or thawed: the values are the same
-  begin_generation(state_, scenario_.window, live.generation, std::max(live.applied_at, started_));
-  check_.collection_dropped();
+  if (note_live(state_, scenario_.window, live.generation, std::max(live.applied_at, started_)))
+    check_.collection_dropped();
 }
 
 void sensor_actor::on(const digest_mail& m) {

@@ -144,6 +144,7 @@ private:
   std::optional<stop_request> stop_;        ///< came while starting
   std::uint64_t batches_{0};
   std::uint64_t start_token_{0};
+  std::uint64_t read_token_{0}; ///< of the reading asked for while running
   std::uint64_t look_token_{0};
   governor_tally tally_;
 };

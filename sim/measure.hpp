@@ -32,6 +32,13 @@ struct knob_range {
     return std::min(off, *step - off) <= 1e-5 * *step;
   }
 
+  /// @returns the value the knob can take that is nearest to this one.
+  [[nodiscard]] double nearest(double value) const {
+    double v = type == knob_type::continuous ? value : std::round(value);
+    if (step) v = min + std::round((v - min) / *step) * *step;
+    return std::clamp(v, min, max);
+  }
+
   /// @returns the signed way in the knob's unit, the shorter one round a periodic scale.
   [[nodiscard]] double way(double from, double to) const {
     double d = to - from;

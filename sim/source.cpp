@@ -29,6 +29,7 @@ void telemetry_source::on_process_end() {
 }
 
 void telemetry_source::on(const live_configuration& live) {
+  if (live.generation != announced_) announced_at_ = kernel_.at();
   announced_ = live.generation;
   if (live.generation <= plant_.label()) return;
   plant_.relabel(live.generation);
@@ -98,7 +99,10 @@ void telemetry_source::send(telemetry_digest digest, std::uint32_t truth) {
     else
       digest.measures.set(static_cast<digest_measure>(d.below(digest_measure_count)), broken);
   }
-  if (kernel_.strikes(fault::digest_from_future)) digest.at += d.span(1s, 60s);
+  if (kernel_.strikes(fault::digest_from_future)) {
+    digest.at += d.span(1s, 60s);
+    check_.misdated(truth);
+  }
   duration late{0};
   if (kernel_.strikes(fault::digest_late)) late += d.exponential(interval * 3);
   if (kernel_.strikes(fault::digest_reordered)) late += scaled(interval, d.uniform(1, 2.5));
@@ -123,8 +127,9 @@ void telemetry_source::send_again_from_old_generation() {
   past_digest again = old[kernel_.random().below(old.size())];
   again.digest.sequence = ++sequence_;
   // A relay that also forges the time: only of generations that the sensor has left for certain, because a forged
-  // digest of the live one cannot be told from a true one by anybody.
-  if (again.digest.generation + 3 <= announced_ && kernel_.random().chance(0.5)) again.digest.at = kernel_.now();
+  // digest of the live one cannot be told from a true one by anybody. The news may be as late as any message.
+  const bool left = again.digest.generation + 3 <= announced_ && kernel_.at() - announced_at_ > 10s;
+  if (left && kernel_.random().chance(0.5)) again.digest.at = kernel_.now();
   deliver(again.digest, again.truth, 0us);
 }
 

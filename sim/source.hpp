@@ -58,6 +58,7 @@ private:
   std::uint64_t stamp_{0};
   std::uint64_t stamp_at_begin_{0}; ///< of the present interval
   std::uint64_t announced_{0};      ///< generation last said to be live
+  duration announced_at_{0};
   std::uint64_t sequence_{0};
   std::uint32_t truths_{0};
   std::uint32_t stream_{0};

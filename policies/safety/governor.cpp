@@ -90,6 +90,13 @@ void governor_turn::freeze(safe_mode_reason reason, std::optional<instant> until
 }
 
 void governor_turn::thaw(safe_mode_reason reason, safe_mode_exit exit) {
+  if (reason == safe_mode_reason::actuator_failing && state_.unread) {
+    // Only a reading ends this. Asked for now, and again after the next cooldown.
+    auto& hold = state_.safe_mode.holds[static_cast<std::size_t>(reason)];
+    if (hold) hold->until = now_ + config_.safe_mode.cooldown;
+    effects_.read_plant = !state_.pending && !state_.stopping;
+    return;
+  }
   if (!leave(state_.safe_mode, reason)) return;
   audit_record& r = record(audit_kind::safe_mode_left);
   r.source = name_of(reason);
@@ -201,6 +208,7 @@ void governor_turn::on(const operator_command& c) {
     state_.regression.since_improvement = 0;
     state_.last_window = now_;
     if (out_of_bounds) return answer(false, describe(*out_of_bounds) + "; set values or roll back first");
+    if (state_.unread) return answer(false, "still in safe mode until the plant reports its values; reading them now");
     return answer(true, "safe mode left");
   case operator_action::rollback:
     if (!state_.baseline) return answer(false, "NoBaseline: there is nothing to roll back to");
@@ -264,9 +272,7 @@ void governor_turn::on(const stop_request& s) {
   state_.stopping = true;
   // Nobody waits for a cooldown now: what may have come back meanwhile gets one more chance to put the plant at rest.
   thaw(safe_mode_reason::audit_unavailable, safe_mode_exit::operator_reset);
-  // But a plant that was never read (no timer) is not written to.
-  const auto& failing = state_.safe_mode.holds[static_cast<std::size_t>(safe_mode_reason::actuator_failing)];
-  if (failing && failing->until) thaw(safe_mode_reason::actuator_failing, safe_mode_exit::operator_reset);
+  thaw(safe_mode_reason::actuator_failing, safe_mode_exit::operator_reset); // but a plant never read is not written to
   if (s.revert && state_.baseline)
     request_restore(wanted_restore::baseline, "homeostat", "shutdown, on_exit: revert");
   else if (state_.live != state_.base)

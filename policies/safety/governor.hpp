@@ -73,6 +73,8 @@ struct governor_state {
   knob_values live;      ///< values of `generation`
   knob_values base;      ///< the base point: live without probes
   bool live_known{true}; ///< false after a change whose outcome could not be read back
+  /// The plant has not been read since the loop's first start: nothing is written over values nobody has seen.
+  bool unread{false};
   std::optional<tested_baseline> baseline;
   std::optional<pending_change> pending;
   wanted_restore restore{wanted_restore::none};
@@ -135,8 +137,13 @@ struct stop_request {
 };
 struct tick {};
 
+/// The answer to `governor_effects::read_plant`.
+struct plant_reading {
+  std::optional<knob_values> values; ///< absent: the plant did not answer
+};
+
 using governor_input = std::variant<proposal, audit_answer, actuation_answer, objective_window, operator_command,
-                                    give_up, stop_request, tick>;
+                                    give_up, stop_request, tick, plant_reading>;
 
 // ---- effects
 // -----------------------------------------------------------------------------------------------------------
@@ -178,6 +185,8 @@ struct governor_effects {
   std::optional<std::uint64_t> durable_ticket;
   /// 3. Apply and read back; answer `actuation_answer`.
   std::optional<actuation> apply;
+  /// Read the plant's values back, changing nothing; answer `plant_reading`.
+  bool read_plant{false};
   /// 4. Tell the sensor and the proposer.
   std::optional<live_configuration> live;
   /// 5. Answer the proposer.

@@ -139,6 +139,7 @@ void governor_turn::commit(const knob_values& in_force, std::string text) {
   // As asked for, not as read back: rounding by the plant must not creep into the base point and its comparisons.
   state_.live = change.wanted;
   state_.live_known = true;
+  end_unread(); // a person's change, and it was read back
   if (moves_base && state_.base != change.wanted) {
     record_move(state_.movement, displacements(state_.base, change.wanted), config_.limits, now_);
     state_.base = change.wanted;

@@ -123,9 +123,10 @@ void governor_turn::on_first_start(const std::optional<knob_values>& actual, std
   }
   announce_live();
   if (!is_reading(actual)) {
-    // No timer ends this: the defaults must not be written over values that nobody has seen.
     state_.live_known = false;
-    return freeze(safe_mode_reason::actuator_failing, std::nullopt, "the plant does not report its values");
+    state_.unread = true;
+    return freeze(safe_mode_reason::actuator_failing, now_ + config_.safe_mode.cooldown,
+                  "the plant does not report its values");
   }
   if (!is_as_wanted(*actual, state_.live)) adopt_drift(*actual);
 }
@@ -141,8 +142,8 @@ void governor_turn::on_recovered_state(const std::optional<knob_values>& actual)
     r.after = state_.baseline->values;
     r.text = "default; the baseline before lies outside the bounds of today";
   }
-  announce_live();
   if (!is_reading(actual)) {
+    announce_live();
     if (state_.pending) {
       count_against_rate(*state_.pending);
       abort(not_in_force(), "outcome unknown after restart");
@@ -152,9 +153,7 @@ void governor_turn::on_recovered_state(const std::optional<knob_values>& actual)
     return freeze(safe_mode_reason::actuator_failing, now_ + config_.safe_mode.cooldown,
                   "the plant does not report its values");
   }
-  // Frozen without a timer because the plant could not be read at its first start: now it can.
-  const auto& failing = state_.safe_mode.holds[static_cast<std::size_t>(safe_mode_reason::actuator_failing)];
-  if (failing && !failing->until) thaw(safe_mode_reason::actuator_failing, safe_mode_exit::cause_gone);
+  end_unread();
   state_.live_known = true;
   if (state_.pending)
     settle_pending(*actual);
@@ -165,6 +164,23 @@ void governor_turn::on_recovered_state(const std::optional<knob_values>& actual)
   // A probe that outlived its proposer says nothing: back to the base point.
   if (state_.live_known && state_.live != state_.base)
     request_restore(wanted_restore::base_point, "homeostat", "restart while probing");
+  // Nobody watched until now: what was measured before is not known to belong to these values.
+  announce_live();
+  effects_.live->applied_at = now_;
+}
+
+void governor_turn::end_unread() {
+  if (std::exchange(state_.unread, false)) thaw(safe_mode_reason::actuator_failing, safe_mode_exit::cause_gone);
+}
+
+void governor_turn::on(const plant_reading& r) {
+  if (!state_.unread || state_.pending || !is_reading(r.values)) return; // the timer asks again
+  end_unread();
+  state_.live_known = true;
+  state_.last_change = now_; // what was measured before belongs to no known values
+  effects_.persist = true;
+  announce_live();
+  if (!is_as_wanted(*r.values, state_.live)) adopt_drift(*r.values);
 }
 
 void governor_turn::settle_pending(const knob_values& actual) {
@@ -188,7 +204,20 @@ bool governor_turn::is_half_done(const knob_values& actual) const {
   return true;
 }
 
-void governor_turn::adopt_drift(const knob_values& actual) {
+knob_values governor_turn::as_admissible(knob_values actual) const {
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    const knob_spec& knob = config_.knobs[i];
+    if (is_admissible(knob, actual[i])) continue;
+    const double place = position_of(knob, actual[i]);
+    const double nearest = place <= 0 ? knob.min : place >= 1 ? knob.max : value_at(knob, place);
+    const bool near = std::abs(place - position_of(knob, nearest)) < 0.5; // not a whole turn away
+    if (near && is_as_wanted(i, actual[i], nearest)) actual[i] = nearest;
+  }
+  return actual;
+}
+
+void governor_turn::adopt_drift(const knob_values& read_back) {
+  const knob_values actual = as_admissible(read_back);
   audit_record& r = record(audit_kind::drift);
   r.classification = change_class::drift_capture;
   r.before = state_.live;

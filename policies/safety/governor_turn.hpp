@@ -20,6 +20,7 @@ public:
   void on(const give_up& g);
   void on(const stop_request& s);
   void on(const tick&) {}
+  void on(const plant_reading& r);
 
   void on_recovered_state(const std::optional<knob_values>& actual);
   void on_first_start(const std::optional<knob_values>& actual, std::string text);
@@ -50,7 +51,10 @@ private:
 
   // governor_recovery.cpp: what survived
   void settle_pending(const knob_values& actual);
-  void adopt_drift(const knob_values& actual);
+  void end_unread();
+  /// A value that only the plant's rounding keeps off the knob's grid or bounds becomes the one it was rounded from.
+  [[nodiscard]] knob_values as_admissible(knob_values actual) const;
+  void adopt_drift(const knob_values& read_back);
   [[nodiscard]] bool is_reading(const std::optional<knob_values>& actual) const;
   [[nodiscard]] bool is_half_done(const knob_values& actual) const;
 

@@ -48,6 +48,12 @@ void begin_generation(sensor_state& s, const window_settings& settings, std::uin
   s.sum_squares = 0;
 }
 
+bool note_live(sensor_state& s, const window_settings& settings, std::uint64_t generation, instant confirmed_at) {
+  if (generation == s.generation && confirmed_at + settings.settle_time <= s.measurable_from) return false;
+  begin_generation(s, settings, generation, confirmed_at);
+  return true;
+}
+
 std::optional<digest_fault> judge(const sensor_state& s, const window_settings& settings,
                                   const telemetry_digest& digest, instant now) {
   if (!is_finite(digest)) return digest_fault::not_finite;

@@ -66,6 +66,12 @@ struct sensor_state {
 /// @param applied_at  when the new generation was confirmed in force.
 void begin_generation(sensor_state& s, const window_settings& settings, std::uint64_t generation, instant applied_at);
 
+/// The governor says what is in force. Begins anew if that is another generation, or the same one confirmed later than
+/// known: in between nobody knew what the plant did. Frozen and thawed loops repeat themselves, which changes nothing.
+/// @param confirmed_at  when the generation was confirmed in force.
+/// @returns true if what was collected was dropped.
+bool note_live(sensor_state& s, const window_settings& settings, std::uint64_t generation, instant confirmed_at);
+
 /// @returns why a digest cannot be counted now, or nothing.
 [[nodiscard]] std::optional<digest_fault> judge(const sensor_state& s, const window_settings& settings,
                                                 const telemetry_digest& digest, instant now);

@@ -295,6 +295,47 @@ TEST(FirstStart, NeverWritesToAPlantItHasNotRead) {
   EXPECT_TRUE(again.state.live_known);
 }
 
+TEST(FirstStart, ReadsAgainUntilThePlantAnswers) {
+  governor_rig rig(two_knobs(), std::nullopt, std::nullopt, instant(1'800'000'000s));
+  rig.tick_after(rig.config.safe_mode.cooldown - 1us);
+  EXPECT_FALSE(rig.last.read_plant);
+  rig.tick_after(1us);
+  EXPECT_TRUE(rig.last.read_plant);
+  rig.give(plant_reading{std::nullopt});
+  EXPECT_TRUE(rig.frozen_for(reason::actuator_failing));
+  rig.tick_after(rig.config.safe_mode.cooldown);
+  EXPECT_TRUE(rig.last.read_plant) << "once a cooldown, for ever";
+  rig.give(plant_reading{knob_values{0.8, 0.2}});
+  EXPECT_FALSE(rig.frozen());
+  EXPECT_EQ(rig.state.base, (knob_values{0.8, 0.2})) << "adopted, not written over";
+  EXPECT_TRUE(rig.actuations.empty());
+  rig.give(plant_reading{knob_values{0.1, 0.1}});
+  EXPECT_EQ(rig.state.base, (knob_values{0.8, 0.2})) << "nobody asked";
+}
+
+TEST(FirstStart, APersonCannotEndSafeModeBeforeThePlantAnswers) {
+  governor_rig rig(two_knobs(), std::nullopt, std::nullopt, instant(1'800'000'000s));
+  rig.command(operator_action::reset_safe_mode);
+  EXPECT_TRUE(rig.last.read_plant);
+  EXPECT_FALSE(rig.answer->ok);
+  EXPECT_TRUE(rig.actuations.empty());
+  rig.give(plant_reading{before});
+  EXPECT_FALSE(rig.frozen());
+  EXPECT_TRUE(rig.state.live_known);
+}
+
+TEST(Drift, ThatIsOnlyThePlantsRoundingIsTheAdmissibleValueItCameFrom) {
+  knob_spec stepped = unit_knob("y");
+  stepped.step = 0.1;
+  const governor_config config = config_of({unit_knob("x"), stepped});
+  const knob_values found{1.00000001, 0.30000001192092896};
+  governor_rig rig(config, std::nullopt, found, instant(1'800'000'000s));
+  EXPECT_FALSE(rig.frozen()) << "a float is not an override";
+  EXPECT_EQ(rig.state.base[0], 1.0);
+  EXPECT_EQ(rig.state.base[1], 0.30000001192092896) << "near enough to the grid already";
+  EXPECT_TRUE(governor_rig(config, std::nullopt, knob_values{1.01, 0.3}, rig.now).frozen()) << "and this is one";
+}
+
 // ---- another set of knobs
 // ------------------------------------------------------------------------------------------------
 

@@ -253,6 +253,17 @@ TEST(Generation, ANewOneDropsWhatWasCollected) {
   EXPECT_DOUBLE_EQ(w->variance, 0);
 }
 
+TEST(Generation, ItsConfirmationRepeatedChangesNothingAndALaterOneMeasuresAnew) {
+  sensor_state s = live_since(t0);
+  take(s, {}, digest_at(t0 + 1s, 1000, 1), t0 + 2s);
+  EXPECT_FALSE(note_live(s, {}, s.generation, t0));
+  EXPECT_EQ(s.partial.digests, 1U);
+  EXPECT_TRUE(note_live(s, {}, s.generation, t0 + 3s));
+  EXPECT_EQ(s.partial.digests, 0U);
+  EXPECT_EQ(judge(s, {}, digest_at(t0 + 3s, 10, 2), t0 + 3s), digest_fault::settling);
+  EXPECT_TRUE(note_live(s, {}, s.generation + 1, t0));
+}
+
 TEST(Generation, SettleTimeIsCountedFromTheBeginningOfTheDigest) {
   window_settings settings;
   settings.settle_time = 1s;
