@@ -35,7 +35,7 @@ struct workload {
   const char* name;
   const char* text;
 };
-constexpr workload workloads[] = {{"hot", "hot-row transactions"},
+constexpr workload workloads[] = {{"hot", "hot-row transactions, one counter for all"},
                                   {"think", "transactions with 5 ms client think time"}};
 
 /// One running demo: servers, node and an observer of its own.

@@ -26,7 +26,7 @@ namespace homeostat {
 namespace {
 
 [[maybe_unused]] const bool seeded = [] {
-  return setenv("RC_PARAMS", "seed=20260727 max_success=300 max_size=600", 0) == 0;
+  return setenv("RC_PARAMS", "seed=20260727 max_success=3000 max_size=600", 0) == 0;
 }();
 
 struct tally {
