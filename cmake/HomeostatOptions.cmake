@@ -13,8 +13,11 @@ option(HOMEOSTAT_WITH_CAF "Build what links CAF (off under ThreadSanitizer: Debi
 set(HOMEOSTAT_SANITIZE "" CACHE STRING "value of -fsanitize=, for example address,undefined")
 
 add_library(homeostat_flags INTERFACE)
-target_compile_options(homeostat_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
-target_include_directories(homeostat_flags INTERFACE "${CMAKE_SOURCE_DIR}")
+# A user of the installed package keeps his own warnings.
+target_compile_options(homeostat_flags INTERFACE
+  "$<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Werror>")
+target_compile_features(homeostat_flags INTERFACE cxx_std_23)
+target_include_directories(homeostat_flags INTERFACE "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>")
 
 if(HOMEOSTAT_SANITIZE)
   add_compile_options(-fsanitize=${HOMEOSTAT_SANITIZE} -fno-omit-frame-pointer)

@@ -30,6 +30,8 @@ void add_status(CLI::App& app, common_options& common, int& result);
 void add_loop_commands(CLI::App& app, common_options& common, int& result);
 void add_audit(CLI::App& app, common_options& common, int& result);
 void add_demo(CLI::App& app, common_options& common, int& result);
+void add_search(CLI::App& app, common_options& common, int& result);
+void add_solve(CLI::App& app, common_options& common, int& result);
 void add_completion(CLI::App& app, int& result);
 
 } // namespace homeostat

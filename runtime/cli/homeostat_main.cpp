@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
   add_loop_commands(app, common, result);
   add_audit(app, common, result);
   add_demo(app, common, result);
+  add_solve(app, common, result);
+  add_search(app, common, result);
   add_completion(app, result);
   try {
     app.parse(argc, argv);

@@ -1,6 +1,7 @@
 #include "runtime/gateway/metrics.hpp"
 
-#include <prometheus/metric_family.h>
+#include "runtime/gateway/metric_family.hpp"
+
 #include <prometheus/text_serializer.h>
 
 #include <map>
@@ -10,35 +11,10 @@ namespace homeostat {
 
 namespace {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-using labels = std::vector<ClientMetric::Label>;
-
-/// One family under construction.
-class family {
-public:
-  family(const char* name, const char* help, MetricType type) : type_(type) {
-    family_.name = name;
-    family_.help = help;
-    family_.type = type;
-  }
-  void add(labels l, double value) {
-    ClientMetric metric;
-    metric.label = std::move(l);
-    if (type_ == MetricType::Counter)
-      metric.counter.value = value;
-    else
-      metric.gauge.value = value;
-    family_.metric.push_back(std::move(metric));
-  }
-  void add(labels l, std::uint64_t value) { add(std::move(l), static_cast<double>(value)); }
-  [[nodiscard]] MetricFamily take() { return std::move(family_); }
-
-private:
-  MetricType type_;
-  MetricFamily family_;
-};
+using labels = metric_labels;
+using family = metric_family;
 
 std::vector<MetricFamily> families_of(const std::vector<loop_status>& loops, const group_stats& audit) {
   constexpr auto counter = MetricType::Counter;

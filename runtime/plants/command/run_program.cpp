@@ -76,16 +76,20 @@ int spawn(pid_t& child, std::vector<std::string> argv, std::vector<std::string> 
   return error;
 }
 
-enum class reading_end : std::uint8_t { finished, timed_out, too_long };
+enum class reading_end : std::uint8_t { finished, timed_out, too_long, stopped };
+
+constexpr int stop_poll_ms = 100;
 
 /// Reads both pipes until both are closed. Of standard error only the first part is kept, the rest is drained.
 reading_end read_all(descriptor& out, descriptor& err, std::string& printed, std::string& complaint,
-                     clock::time_point limit) {
+                     clock::time_point limit, const std::stop_token& stop) {
+  const int longest = stop.stop_possible() ? stop_poll_ms : 60'000;
   std::array<pollfd, 2> pipes{pollfd{out.get(), POLLIN, 0}, pollfd{err.get(), POLLIN, 0}};
   while (pipes[0].fd >= 0 || pipes[1].fd >= 0) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(limit - clock::now()).count();
     if (left <= 0) return reading_end::timed_out;
-    if (poll(pipes.data(), pipes.size(), static_cast<int>(std::min<long>(left, 60'000))) <= 0) continue;
+    if (stop.stop_requested()) return reading_end::stopped;
+    if (poll(pipes.data(), pipes.size(), static_cast<int>(std::min<long>(left, longest))) <= 0) continue;
     for (std::size_t i = 0; i < pipes.size(); ++i) {
       if (pipes[i].fd < 0 || pipes[i].revents == 0) continue;
       std::array<char, 4096> chunk{};
@@ -104,11 +108,11 @@ reading_end read_all(descriptor& out, descriptor& err, std::string& printed, std
 
 /// Waits for the child's end until the limit; past it, or when `kill_now`, kills its group first. Never leaves a
 /// zombie.
-int reap(pid_t child, clock::time_point limit, bool kill_now, bool& timed_out) {
+int reap(pid_t child, clock::time_point limit, bool kill_now, bool& timed_out, const std::stop_token& stop) {
   int status = 0;
   for (bool killed = false;;) {
-    if (!killed && (kill_now || clock::now() >= limit)) {
-      timed_out = timed_out || !kill_now;
+    if (!killed && (kill_now || stop.stop_requested() || clock::now() >= limit)) {
+      timed_out = timed_out || (!kill_now && !stop.stop_requested());
       kill(-child, SIGKILL);
       killed = true;
     }
@@ -131,7 +135,7 @@ std::string last_line(std::string text) {
 
 std::expected<std::string, std::string> run_program(const std::vector<std::string>& argv,
                                                     const std::map<std::string, std::string>& environment,
-                                                    duration patience) {
+                                                    duration patience, const std::stop_token& stop) {
   const clock::time_point limit = clock::now() + patience;
   const auto fail = [&](const std::string& why) { return std::unexpected(argv.front() + ": " + why); };
   std::array<int, 2> out_pipe{}, err_pipe{};
@@ -147,9 +151,10 @@ std::expected<std::string, std::string> run_program(const std::vector<std::strin
   err_end.close();
 
   std::string printed, complaint;
-  const reading_end end = read_all(out, err, printed, complaint, limit);
+  const reading_end end = read_all(out, err, printed, complaint, limit, stop);
   bool timed_out = end == reading_end::timed_out;
-  const int status = reap(child, limit, end != reading_end::finished, timed_out);
+  const int status = reap(child, limit, end != reading_end::finished, timed_out, stop);
+  if (end == reading_end::stopped || stop.stop_requested()) return fail("was interrupted");
   if (timed_out) return fail("took longer than " + number_text(seconds_of(patience)) + " s and was killed");
   if (end == reading_end::too_long)
     return fail("printed more than " + std::to_string(program_output_limit) + " bytes and was killed");
