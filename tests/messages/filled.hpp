@@ -60,10 +60,10 @@ inline auto fields(tested_baseline& x) { auto& [name, revision, values] = x; ret
 inline auto fields(pending_change& x) { auto& [ticket, generation, phase, origin, kind, id, wanted, actor, reason, cls] = x;
   return std::tie(ticket, generation, phase, origin, kind, id, wanted, actor, reason, cls); }
 inline auto fields(governor_state& x) {
-  auto& [generation, last_generation, revision, last_ticket, live, base, live_known, baseline, pending, restore, restore_actor, restore_reason,
+  auto& [generation, last_generation, revision, last_ticket, live, base, live_known, unread, baseline, pending, restore, restore_actor, restore_reason,
          updates, probes, last_change, movement, regression, judged, rollbacks, hostile, cumulative, failures, recorded, unrecorded,
          stable, safe_mode, last_window, last_objective, last_now, stopping] = x;
-  return std::tie(generation, last_generation, revision, last_ticket, live, base, live_known, baseline, pending, restore, restore_actor, restore_reason,
+  return std::tie(generation, last_generation, revision, last_ticket, live, base, live_known, unread, baseline, pending, restore, restore_actor, restore_reason,
          updates, probes, last_change, movement, regression, judged, rollbacks, hostile, cumulative, failures, recorded, unrecorded,
          stable, safe_mode, last_window, last_objective, last_now, stopping); }
 inline auto fields(spsa_state& x) { auto& [phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions] = x;
