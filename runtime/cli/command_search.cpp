@@ -2,6 +2,7 @@
 #include "policies/number_text.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/search/interactive.hpp"
+#include "runtime/search/result_json.hpp"
 #include "runtime/search/search_config.hpp"
 #include "runtime/search/search_files.hpp"
 #include "runtime/search/search_run.hpp"
@@ -33,7 +34,8 @@ int fail(const std::string& why) {
 
 std::string line_of(const v1::SearchTrial& t) {
   std::string text;
-  for (const auto& [name, value] : t.params()) text += fmt::format("{}{}={}", text.empty() ? "" : "  ", name, value);
+  for (const auto& [name, value] : plain_params(t.params()))
+    text += fmt::format("{}{}={}", text.empty() ? "" : "  ", name, value);
   if (t.has_value()) text += fmt::format("  ->  {:g}", t.value());
   return text;
 }

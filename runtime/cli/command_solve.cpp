@@ -4,6 +4,7 @@
 #include "runtime/config/scalar_text.hpp"
 #include "runtime/gateway/http_server.hpp"
 #include "runtime/gateway/search_metrics.hpp"
+#include "runtime/search/result_json.hpp"
 #include "runtime/search/search_files.hpp"
 #include "runtime/search/solve.hpp"
 
@@ -88,7 +89,7 @@ void print_result(const search_run& run, const solve_result& r, bool json) {
   }
   const auto show = [](const char* what, const v1::SearchTrial& t) {
     fmt::print("{:<12} {:g}\n", what, t.value());
-    for (const auto& [name, value] : t.params()) fmt::print("  {} = {}\n", name, value);
+    for (const auto& [name, value] : plain_params(t.params())) fmt::print("  {} = {}\n", name, value);
   };
   if (report.has_best()) show("best", report.best());
   if (const auto point = run.search().recommend(); point && point->from_model)

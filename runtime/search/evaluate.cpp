@@ -1,8 +1,8 @@
 #include "runtime/search/evaluate.hpp"
 
 #include "runtime/plants/command/run_program.hpp"
+#include "runtime/search/result_json.hpp"
 
-#include <array>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -13,20 +13,14 @@ namespace {
 
 constexpr std::string_view blanks = " \t\r\n";
 
-std::string text_of(const knob_spec& knob, double value) {
-  if (knob.type == knob_type::boolean) return value != 0 ? "true" : "false";
-  if (knob.type == knob_type::categorical) return knob.categories.at(static_cast<std::size_t>(value));
-  std::array<char, 32> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr; // the shortest that reads back
-  return {text.data(), end};
-}
-
 } // namespace
 
 std::map<std::string, std::string> environment_of(const search_space& space, const trial& t, std::uint64_t seed) {
   std::map<std::string, std::string> out{{"HOMEOSTAT_TRIAL", std::to_string(t.id)},
                                          {"HOMEOSTAT_SEED", std::to_string(seed)}};
-  for (std::size_t i = 0; i < space.size(); ++i) out[space.knobs()[i].name] = text_of(space.knobs()[i], t.values[i]);
+  google::protobuf::Struct params;
+  write_params(space, t.values, params);
+  out.merge(plain_params(params));
   return out;
 }
 

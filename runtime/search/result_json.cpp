@@ -3,6 +3,8 @@
 #include "runtime/search/search_config.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 namespace homeostat {
 
@@ -10,6 +12,13 @@ using google::protobuf::Struct;
 using google::protobuf::Value;
 
 namespace {
+
+std::string plain_text(const Value& value) {
+  if (value.has_string_value()) return value.string_value();
+  if (value.has_bool_value()) return value.bool_value() ? "true" : "false";
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value.number_value()).ptr};
+}
 
 std::expected<double, std::string> read_param(const search_space& space, const std::string& name, const Value& value) {
   const auto knob = std::ranges::find(space.knobs(), name, &knob_spec::name);
@@ -27,6 +36,12 @@ std::expected<double, std::string> read_param(const search_space& space, const s
 } // namespace
 
 Value& field(Struct& object, const char* name) { return (*object.mutable_fields())[name]; }
+
+std::map<std::string, std::string> plain_params(const Struct& params) {
+  std::map<std::string, std::string> out;
+  for (const auto& [name, value] : params.fields()) out[name] = plain_text(value);
+  return out;
+}
 
 void write_params(const search_space& space, std::span<const double> values, Struct& into) {
   for (std::size_t i = 0; i < values.size(); ++i) {

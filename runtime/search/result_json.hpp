@@ -6,6 +6,7 @@
 #include <google/protobuf/struct.pb.h>
 
 #include <expected>
+#include <map>
 #include <span>
 #include <string>
 
@@ -16,6 +17,9 @@ google::protobuf::Value& field(google::protobuf::Struct& object, const char* nam
 
 /// Writes values under their knobs' names: categories by name, booleans as true and false.
 void write_params(const search_space& space, std::span<const double> values, google::protobuf::Struct& into);
+
+/// @returns parameters as people write them, by name: no quotes, numbers in the shortest form that reads back exactly.
+[[nodiscard]] std::map<std::string, std::string> plain_params(const google::protobuf::Struct& params);
 
 /// Reads {"params": {..}, "value": 0.5, "cost": 1}; cost is optional, categories go by name or index.
 /// @returns the result, or what is wrong with which key.

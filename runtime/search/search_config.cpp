@@ -48,8 +48,8 @@ template <class Whole> done read_whole(const std::string& path, const Value& val
 }
 
 template <class Enum, std::size_t N>
-done read_name(const std::string& path, const Value& value, const std::array<std::pair<std::string_view, Enum>, N>& names,
-               Enum& into) {
+done read_name(const std::string& path, const Value& value,
+               const std::array<std::pair<std::string_view, Enum>, N>& names, Enum& into) {
   std::string expected;
   for (const auto& [name, meaning] : names) {
     if (value.has_string_value() && lower(value.string_value()) == name) {
@@ -165,7 +165,8 @@ std::expected<solver_settings, std::string> read_search_config(const std::string
   solver_settings settings;
   for (const auto& [key, value] : sorted(object))
     if (auto read = read_key(key, value, settings); !read) return std::unexpected(read.error());
-  if (settings.space.empty()) return std::unexpected("bounds is missing, expected an object with one entry for each knob");
+  if (settings.space.empty())
+    return std::unexpected("bounds is missing, expected an object with one entry for each knob");
   return settings;
 }
 

@@ -1,6 +1,7 @@
 #include "runtime/search/search_run.hpp"
 
 #include "messages/json.hpp"
+#include "runtime/search/result_json.hpp"
 #include "runtime/search/search_config.hpp"
 
 #include <openssl/evp.h>
@@ -277,7 +278,7 @@ v1::SearchDocument search_run::document() const {
 
 void put(v1::SearchTrial* out, const search_space& space, const trial& t) {
   out->set_id(t.id);
-  for (std::size_t i = 0; i < space.size(); ++i) (*out->mutable_params())[space.knobs()[i].name] = t.values[i];
+  write_params(space, t.values, *out->mutable_params());
   if (t.value) out->set_value(*t.value);
   out->set_cost(t.cost);
   out->set_seed(t.seed);

@@ -1,6 +1,7 @@
 """The batch search from the command line: solve, ask, tell, export, import, replay, interactive."""
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import tempfile
@@ -193,6 +194,17 @@ class Solve(SearchCase):
         finally:
             running.kill()
             running.communicate()
+
+
+class Documented(unittest.TestCase):
+    def test_the_example_of_the_docs(self):
+        example = pathlib.Path(__file__).parents[2] / "docs" / "examples" / "solve"
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([HOMEOSTAT, "solve", "--config", example / "sort.json", "--state", folder + "/state", "--",
+                                   example / "sort.sh"], capture_output=True, text=True, timeout=120, check=False,
+                                  env={**os.environ, "TMPDIR": folder})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?s)^best +[0-9.]+\n  buffer_kib = \d+\n  locale = C(\.UTF-8)?\n  parallel = [1-4]\n")
 
 
 class AskAndTell(SearchCase):
