@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
   };
   add(homeostat::bench::hotpath_rows());
   add(homeostat::bench::decision_rows());
+  add(homeostat::bench::search_rows());
   add(homeostat::bench::store_rows(scratch.path()));
   add(homeostat::bench::actor_rows());
   write_json(out, all);

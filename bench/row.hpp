@@ -31,6 +31,7 @@ struct row {
 // Each measures the rows of one subject.
 [[nodiscard]] std::vector<row> hotpath_rows();
 [[nodiscard]] std::vector<row> decision_rows();
+[[nodiscard]] std::vector<row> search_rows();
 [[nodiscard]] std::vector<row> store_rows(const std::string& folder);
 [[nodiscard]] std::vector<row> actor_rows();
 

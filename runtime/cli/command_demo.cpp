@@ -47,6 +47,9 @@ void add_demo(CLI::App& app, common_options& common, int& result) {
   auto pg = std::make_shared<pgbouncer_run_options>();
   add_duration(*pgbouncer, "--phase", pg->phase, "length of each workload's tuning phase");
   pgbouncer->add_option("--clients", pg->clients, "pgbench clients")->check(CLI::Range(1, 400))->capture_default_str();
+  pgbouncer->add_option("--pairs", pg->pairs, "measured pairs of windows per workload")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
   pgbouncer->add_option("--folder", pg->folder,
                         "keep servers' files and audit here (default: a scratch folder, removed at the end)");
   add_output(*pgbouncer, common);

@@ -27,7 +27,6 @@ using seconds = std::chrono::duration<double>;
 
 constexpr std::chrono::microseconds default_phase = std::chrono::seconds(100);
 constexpr const char* loop_name = "pool";
-constexpr int measured_pairs = 7;
 constexpr auto settle = std::chrono::milliseconds(1000);
 constexpr auto window = std::chrono::milliseconds(3000);
 
@@ -41,8 +40,8 @@ constexpr workload workloads[] = {{"hot", "hot-row transactions, one counter for
 /// One running demo: servers, node and an observer of its own.
 class run {
 public:
-  run(pgbouncer_rig& rig, node& n, const pgbouncer_source& source)
-      : rig_(rig), node_(n),
+  run(pgbouncer_rig& rig, node& n, const pgbouncer_source& source, int pairs)
+      : rig_(rig), node_(n), pairs_(pairs),
         observer_({.console = "host=" + source.host + " port=" + std::to_string(source.port) + " user=" + source.user,
                    .database = source.database,
                    .client_progress = {}}) {}
@@ -64,7 +63,7 @@ public:
     if (auto ok = rig_.load(w.name); !ok) return fail(ok.error());
     const double tuned = tuned_values_.at(w.name);
     fmt::print(stderr, "\n{}: tuned pool size {:.0f} against the default {:.0f} in {} pairs of alternating windows\n",
-               w.text, tuned, initial(), measured_pairs);
+               w.text, tuned, initial(), pairs_);
     return measure(w, tuned, summary);
   }
 
@@ -143,7 +142,7 @@ private:
   bool measure(const workload& w, double tuned_value, v1::DemoSummary& summary) {
     std::vector<double> ratios, tuned, fixed;
     (void)observer_.read(node_.time().at(clock::now()), 2s); // the first reading has no interval
-    for (int pair = 0; pair < measured_pairs; ++pair) {
+    for (int pair = 0; pair < pairs_; ++pair) {
       // The order alternates too, so that a slow trend favours neither side.
       const bool tuned_first = pair % 2 == 0;
       const auto first = throughput(tuned_first ? tuned_value : initial());
@@ -166,13 +165,14 @@ private:
     part->set_tuned(median(tuned));
     part->set_fixed(median(fixed));
     part->set_gain(median(ratios) - 1);
-    part->set_windows(static_cast<std::uint32_t>(2 * measured_pairs));
+    part->set_windows(static_cast<std::uint32_t>(2 * pairs_));
     (*summary.mutable_knobs())[std::string("default_pool_size, ") + w.name] = tuned_value;
     return true;
   }
 
   pgbouncer_rig& rig_;
   node& node_;
+  int pairs_;
   pgbouncer_plant observer_;
   std::map<std::string, double> tuned_values_;
   std::string problem_;
@@ -241,7 +241,7 @@ int run_pgbouncer_demo(const pgbouncer_run_options& options) {
   summary.set_demo("pgbouncer");
   summary.set_unit("transactions/s");
   summary.set_higher_is_better(true);
-  run r(rig, **n, source);
+  run r(rig, **n, source, options.pairs);
   bool complete = true;
   for (const workload& w : workloads) complete = complete && r.tune_under(w, options.phase.value_or(default_phase));
   for (const workload& w : workloads) complete = complete && r.measure_under(w, summary);

@@ -76,11 +76,14 @@ void actor_world::advance(duration length, duration step) {
 std::shared_ptr<reply<std::optional<std::string>>> actor_world::ask_load(const audit_sink_actor& sink,
                                                                          const std::string& key) {
   auto answer = std::make_shared<reply<std::optional<std::string>>>();
-  system.spawn<caf::hidden>([=](caf::event_based_actor* self) {
-    self->request(caf::actor_cast<caf::actor>(sink), std::chrono::minutes(1440), load_atom::value, key)
-        .then([answer](bool found, std::string& value) { answer->value = found ? std::optional(value) : std::nullopt; },
-              [answer, self](const caf::error& reason) { answer->error = self->system().render(reason); });
-  });
+  using answer_ptr = std::shared_ptr<reply<std::optional<std::string>>>;
+  system.spawn<caf::hidden>(
+      [=](caf::event_based_actor* self, const answer_ptr& into) {
+        self->request(caf::actor_cast<caf::actor>(sink), std::chrono::minutes(1440), load_atom::value, key)
+            .then([into](bool found, std::string& value) { into->value = found ? std::optional(value) : std::nullopt; },
+                  [into, self](const caf::error& reason) { into->error = self->system().render(reason); });
+      },
+      answer);
   return answer;
 }
 

@@ -49,11 +49,14 @@ protected:
   template <class Value, class Handle, class... Message>
   std::shared_ptr<reply<Value>> ask(const Handle& to, Message... message) {
     auto answer = std::make_shared<reply<Value>>();
-    system.spawn<caf::hidden>([=](caf::event_based_actor* self) {
-      self->request(caf::actor_cast<caf::actor>(to), std::chrono::minutes(1440), message...)
-          .then([answer](Value& value) { answer->value = std::move(value); },
-                [answer, self](const caf::error& reason) { answer->error = self->system().render(reason); });
-    });
+    // An argument, always: CAF 0.17 binds a reference to null in an actor's function that takes none.
+    system.spawn<caf::hidden>(
+        [=](caf::event_based_actor* self, const std::shared_ptr<reply<Value>>& into) {
+          self->request(caf::actor_cast<caf::actor>(to), std::chrono::minutes(1440), message...)
+              .then([into](Value& value) { into->value = std::move(value); },
+                    [into, self](const caf::error& reason) { into->error = self->system().render(reason); });
+        },
+        answer);
     return answer;
   }
   /// Loads have two results; the value stands for "there is one".

@@ -51,10 +51,12 @@ proposal update_to(knob_values values, std::uint64_t generation, std::uint64_t r
 }
 
 recorder_actor spawn_recorder(caf::actor_system& system, std::shared_ptr<recording> into) {
-  return system.spawn([into](recorder_actor::pointer) -> recorder_actor::behavior_type {
-    return {[into](const live_configuration& live) { into->live.push_back(live); },
-            [into](const objective_window& window) { into->windows.push_back(window); }};
-  });
+  return system.spawn(
+      [](recorder_actor::pointer, const std::shared_ptr<recording>& to) -> recorder_actor::behavior_type {
+        return {[to](const live_configuration& live) { to->live.push_back(live); },
+                [to](const objective_window& window) { to->windows.push_back(window); }};
+      },
+      std::move(into));
 }
 
 namespace {
@@ -112,11 +114,13 @@ governor_actor spawn_governor(caf::actor_system& system, std::shared_ptr<governo
 }
 
 sensor_actor spawn_sensor(caf::actor_system& system, std::shared_ptr<sensor_script> script) {
-  return system.spawn([script](sensor_actor::pointer) -> sensor_actor::behavior_type {
-    return {[](const live_configuration&) {},
-            [script](credit_atom, const window_listener_actor&, std::uint32_t credit) { script->credit += credit; },
-            [](status_atom) { return sensor_status{}; }, [](wake_atom) {}};
-  });
+  return system.spawn(
+      [](sensor_actor::pointer, const std::shared_ptr<sensor_script>& to) -> sensor_actor::behavior_type {
+        return {[](const live_configuration&) {},
+                [to](credit_atom, const window_listener_actor&, std::uint32_t credit) { to->credit += credit; },
+                [](status_atom) { return sensor_status{}; }, [](wake_atom) {}};
+      },
+      std::move(script));
 }
 
 objective_window window_of(std::uint64_t generation, double mean, instant end) {

@@ -55,7 +55,7 @@ class Embedding(unittest.TestCase):
 
 class PgBouncer(unittest.TestCase):
     def test_short_run(self):
-        result = run("demo", "pgbouncer", "--phase", "8s", "--clients", "40", "--output", "json", timeout=240)
+        result = run("demo", "pgbouncer", "--phase", "8s", "--pairs", "2", "--clients", "40", "--output", "json", timeout=240)
         self.assertEqual(result.returncode, 0, result.stderr)
         summary = json.loads(result.stdout)
         self.assertEqual([part["name"] for part in summary["parts"]], ["hot", "think"])
