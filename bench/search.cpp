@@ -43,7 +43,8 @@ row batch(std::string_view strategy) {
   std::vector<double> samples;
   chacha8_rng noise(7);
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-    auto search = solver::create({.space = make_space(), .seed = seed, .budget = 200, .strategy = std::string(strategy)});
+    auto search =
+        solver::create({.space = make_space(), .seed = seed, .budget = 200, .strategy = std::string(strategy)});
     if (!search) std::abort();
     while (!search->finished()) {
       const auto begin = clock::now();

@@ -1,31 +1,10 @@
 #include "runtime/cli/commands.hpp"
-#include "runtime/config/scalar_text.hpp"
 #include "runtime/demo/cache_run.hpp"
 #include "runtime/demo/pgbouncer_run.hpp"
 
 #include <memory>
 
 namespace homeostat {
-
-namespace {
-
-/// Lets CLI11 check and explain durations as the configuration does.
-CLI::Option* add_duration(CLI::App& command, const char* name, std::optional<std::chrono::microseconds>& into,
-                          const char* help) {
-  return command
-      .add_option_function<std::string>(
-          name,
-          [&into, name](const std::string& text) {
-            const auto value = yaml::parse_duration(text);
-            if (!value || *value <= duration{0})
-              throw CLI::ValidationError(name, "is '" + text + "', expected a duration above 0 like 60s");
-            into = *value;
-          },
-          help)
-      ->type_name("DURATION");
-}
-
-} // namespace
 
 void add_demo(CLI::App& app, common_options& common, int& result) {
   CLI::App* demo = app.add_subcommand("demo", "see it work on a live system");
@@ -34,7 +13,9 @@ void add_demo(CLI::App& app, common_options& common, int& result) {
   CLI::App* cache = demo->add_subcommand(
       "cache", "tune an embedded cache service beside an untuned twin on the same drifting traffic");
   auto options = std::make_shared<cache_run_options>();
-  add_duration(*cache, "--for", options->length, "end after this time (default: until Ctrl-C)");
+  add_duration(
+      *cache, "--for", [options](auto length) { options->length = length; },
+      "end after this time (default: until Ctrl-C)");
   cache->add_option("--seed", options->seed, "of traffic and strategy");
   cache->add_option("--store", options->store, "keep the audit in this file");
   add_output(*cache, common);
@@ -45,7 +26,8 @@ void add_demo(CLI::App& app, common_options& common, int& result) {
 
   CLI::App* pgbouncer = demo->add_subcommand("pgbouncer", "tune a real PgBouncer in front of PostgreSQL under pgbench");
   auto pg = std::make_shared<pgbouncer_run_options>();
-  add_duration(*pgbouncer, "--phase", pg->phase, "length of each workload's tuning phase");
+  add_duration(
+      *pgbouncer, "--phase", [pg](auto length) { pg->phase = length; }, "length of each workload's tuning phase");
   pgbouncer->add_option("--clients", pg->clients, "pgbench clients")->check(CLI::Range(1, 400))->capture_default_str();
   pgbouncer->add_option("--pairs", pg->pairs, "measured pairs of windows per workload")
       ->check(CLI::Range(1, 100))

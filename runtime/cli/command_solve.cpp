@@ -1,7 +1,6 @@
 #include "messages/json.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/interrupt.hpp"
-#include "runtime/config/scalar_text.hpp"
 #include "runtime/gateway/http_server.hpp"
 #include "runtime/gateway/search_metrics.hpp"
 #include "runtime/search/result_json.hpp"
@@ -163,16 +162,9 @@ void add_solve(CLI::App& app, common_options& common, int& result) {
       ->capture_default_str();
   c->add_option("--failure-value", o->solve.failure_value,
                 "record this value for an evaluation that fails (default: record nothing)");
-  c->add_option_function<std::string>(
-       "--timeout",
-       [o](const std::string& text) {
-         const auto value = yaml::parse_duration(text);
-         if (!value || *value <= duration{0})
-           throw CLI::ValidationError("--timeout", "is '" + text + "', expected a duration above 0 like 60s");
-         o->solve.evaluation.patience = *value;
-       },
-       "longest time of one evaluation (default: 1h)")
-      ->type_name("DURATION");
+  add_duration(
+      *c, "--timeout", [o](auto length) { o->solve.evaluation.patience = length; },
+      "longest time of one evaluation (default: 1h)");
   c->add_option("--metrics-port", o->metrics_port, "serve Prometheus metrics on loopback at this port (0: any)");
   c->add_option(
        "PROGRAM", o->solve.evaluation.argv,

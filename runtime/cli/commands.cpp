@@ -1,5 +1,7 @@
 #include "runtime/cli/commands.hpp"
 
+#include "runtime/config/scalar_text.hpp"
+
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
@@ -58,6 +60,17 @@ void add_completion(CLI::App& app, int& result) {
                cases);
     result = exit_code::ok;
   });
+}
+
+CLI::Option* add_duration(CLI::App& command, const char* name, std::function<void(std::chrono::microseconds)> take,
+                          const char* help) {
+  const auto read = [name, take = std::move(take)](const std::string& text) {
+    const auto value = yaml::parse_duration(text);
+    if (!value || *value <= duration{0})
+      throw CLI::ValidationError(name, "is '" + text + "', expected a duration above 0 like 60s");
+    take(*value);
+  };
+  return command.add_option_function<std::string>(name, read, help)->type_name("DURATION");
 }
 
 } // namespace homeostat

@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
+#include <functional>
 #include <string>
 
 namespace homeostat {
@@ -23,6 +25,10 @@ struct common_options {
 void add_output(CLI::App& command, common_options& common);
 /// Adds `--api ADDRESS`.
 void add_api(CLI::App& command, common_options& common);
+
+/// Adds an option that takes a duration above 0, written and explained as in the configuration.
+CLI::Option* add_duration(CLI::App& command, const char* name, std::function<void(std::chrono::microseconds)> take,
+                          const char* help);
 
 // Each adds its commands to the program; a chosen command sets `result`.
 void add_validate(CLI::App& app, common_options& common, int& result);

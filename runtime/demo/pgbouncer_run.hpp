@@ -9,7 +9,7 @@ namespace homeostat {
 struct pgbouncer_run_options {
   std::optional<std::chrono::microseconds> phase; ///< tuning time per workload; absent: 100 s
   int clients{150};
-  int pairs{7}; ///< alternating windows, tuned and default, per workload; odd or even
+  int pairs{7};                      ///< alternating windows, tuned and default, per workload; odd or even
   std::optional<std::string> folder; ///< kept with servers' logs and audit; absent: a scratch folder
   bool json{false};
 };

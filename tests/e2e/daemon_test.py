@@ -1,9 +1,12 @@
 """homeostatd and the operator's commands against a plant made of programs."""
 
 import json
+import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
+import time
 import unittest
 
 from homeostat_e2e import HOMEOSTATD, Scratch, run
@@ -130,6 +133,44 @@ class FailingPlants(Scratch):
         code, took = daemon.terminate()
         self.assertEqual(code, 0)
         self.assertLess(took, 5)
+
+    def test_a_plant_that_starts_after_the_daemon_is_taken_as_it_is(self):
+        self.mode("dead")
+        daemon = self.start()
+        daemon.wait(lambda l: "ActuatorFailing" in l["safe_mode_reasons"], "frozen: nobody has seen the plant's values")
+        (self.folder / "value").write_text("40")
+        self.mode("honest")
+        loop = daemon.wait(lambda l: l["state"] == "running", "running once the plant answers", 30)
+        self.assertLessEqual(abs(loop["knobs"][0]["base"] - 40), 20, "40 was adopted; the default 50 was never written over it")
+        self.assertIn("drift", [record["kind"] for record in self.records()])
+
+    def test_a_full_disk_stops_changes_and_room_brings_them_back(self):
+        disk = pathlib.Path(tempfile.mkdtemp(prefix="homeostat-e2e-disk-"))  # outlives the folder: unmounted last
+        self.addCleanup(disk.rmdir)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "homeostat-e2e", disk], capture_output=True).returncode != 0:
+            self.skipTest("may not mount a small file system here")
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], check=True)
+        self.config.write_text(self.config.read_text().replace(f"{self.folder}/audit.db", f"{disk}/audit.db"))
+        daemon = self.start()
+        daemon.wait(lambda loop: int(loop["applied"]) >= 2, "two applied changes")
+        filler = disk / "filler"
+        with open(filler, "wb", buffering=0) as full:
+            try:
+                while full.write(bytes(4096)) > 0:
+                    pass
+            except OSError:
+                pass
+        frozen = daemon.wait(lambda l: "AuditUnavailable" in l["safe_mode_reasons"], "AuditUnavailable", 30)
+        value = (self.folder / "value").read_text()
+        time.sleep(1)
+        self.assertEqual((self.folder / "value").read_text(), value, "nothing is applied that cannot be recorded")
+        self.assertTrue(frozen["knobs"])
+        filler.unlink()
+        daemon.wait(lambda l: l["state"] == "running" and int(l["applied"]) > int(frozen["applied"]), "changes again", 40)
+        code, took = daemon.terminate()
+        self.assertEqual(code, 0)
+        self.assertLess(took, 5)
+        self.assertEqual(run("audit", "verify", "--store", str(disk / "audit.db")).returncode, 0)
 
     def test_a_refusing_actuator_changes_nothing(self):
         self.mode("refuse")
