@@ -1,10 +1,12 @@
 #pragma once
 
 #include "policies/search/bayes_search.hpp"
+#include "policies/search/cma_es.hpp"
 #include "policies/search/quadratic_search.hpp"
 #include "policies/search/search_strategy.hpp"
 #include "policies/search/strategies.hpp"
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,8 +18,9 @@ namespace homeostat {
 // are at the same time the cheapest look at the landscape: a model that predicts its steps shows a structured one, and
 // then nothing is faster. Errors as large as the predictions show a chaotic landscape or noise; one repeat of the
 // incumbent tells which. Chaotic or converged: Bayesian search over the cube for a better basin, each of which is then
-// finished by a local quadratic. Noisy: Bayesian search on a robust model to the end. Every switch is recorded with its
-// reason, and every stage with what it gained per evaluation: of the two, the one that gained more lately goes on.
+// finished by a local quadratic. Noisy: Bayesian search on a robust model to the end. Where Bayesian search found
+// nothing in several goes, the evolution strategy has one, and from then on whichever gained more per evaluation goes
+// first. Every switch is recorded with its reason.
 // Refused: a fixed share of the budget for a probe, which costs the smooth objectives most of a small budget.
 class auto_search final : public search_strategy {
 public:
@@ -29,10 +32,17 @@ public:
   [[nodiscard]] bool sees_noise(const search_history& /*history*/) const override { return noisy_; }
 
 private:
-  enum class stage : std::uint8_t { opening, exploring, polishing };
+  enum class stage : std::uint8_t { opening, exploring, evolving, polishing };
   struct issued {
-    std::uint64_t generation; ///< of the local search it belongs to; 0 = the Bayesian search
+    std::uint64_t generation; ///< of the local search or evolution it belongs to; 0 = the Bayesian search
     std::size_t ticket;
+    stage from;
+  };
+  /// What a stage's evaluations brought, older ones fading.
+  struct record {
+    double gain{0}; ///< improvements of the best value, in distances from it to the median
+    double evaluations{0};
+    [[nodiscard]] double rate() const { return evaluations > 0 ? gain / evaluations : 0; }
   };
 
   void begin(const search_history& history);
@@ -41,6 +51,9 @@ private:
   void review(const search_history& history);
   void review_local(const search_history& history);
   void review_exploring(const search_history& history);
+  void review_evolving(const search_history& history);
+  void next_explorer(const search_history& history);
+  void note_gain(stage from, double value, const search_history& history);
   void judge_repeat(double value, const search_history& history);
   [[nodiscard]] bool polished(const search_history& history) const;
 
@@ -51,6 +64,11 @@ private:
   std::unique_ptr<quadratic_search> local_;
   std::uint64_t generation_{0};
   bayes_search bayes_;
+  std::unique_ptr<cma_search> evolution_;
+  std::uint64_t evolution_generation_{0};
+  std::array<record, 4> records_{}; ///< by stage
+  double best_before_{0};
+  std::uint64_t fruitless_{0}; ///< goes at exploring that ended where they began
   std::map<std::size_t, issued> issued_;
   std::size_t next_ticket_{0};
   std::optional<std::size_t> repeat_ticket_; ///< the repeat being waited for

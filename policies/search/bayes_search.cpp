@@ -8,6 +8,7 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <utility>
 
 namespace homeostat {
 
@@ -26,20 +27,22 @@ double expected_improvement(double mean, double deviation, double best) {
 } // namespace
 
 bayes_search::bayes_search(const search_space& space, bayes_settings settings)
-    : space_(&space), settings_(settings), rng_(settings.seed, bayes_stream), model_(space), edge_(settings.first_edge) {
-}
+    : space_(&space), settings_(settings), rng_(settings.seed, bayes_stream), model_(space),
+      edge_(settings.first_edge) {}
 
 // While the region is wide: all, or the nearest to the incumbent and every so-manyth of the others, so that the model
 // does not forget the rest. Once it is small: what lies in it, and enough around it for a quadratic.
 std::vector<std::size_t> bayes_search::chosen(const search_history& history) const {
   std::vector<std::size_t> order(history.told.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
+  // Noise averages out over points, so that under noise every one of them counts.
+  const std::size_t most = settings_.noisy ? settings_.model_points * 5 / 4 : settings_.model_points;
   const bool zoomed = !settings_.noisy && edge_ < zoom_edge;
-  if (order.size() <= settings_.model_points && !zoomed) return order;
+  if (order.size() <= most && !zoomed) return order;
   const unit_point& centre = history.told[history.best].point;
   std::vector<double> away(order.size());
   for (std::size_t i : order) away[i] = space_->distance(centre, history.told[i].point);
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return away[i]; });
+  std::ranges::sort(order, {}, [&](std::size_t i) { return std::pair(away[i], i); });
   if (zoomed) {
     const double reach = edge_ * std::sqrt(static_cast<double>(space_->size()));
     const auto inside = static_cast<std::size_t>(std::ranges::count_if(away, [&](double a) { return a <= reach; }));
@@ -47,9 +50,9 @@ std::vector<std::size_t> bayes_search::chosen(const search_history& history) con
     order.resize(std::min({order.size(), settings_.model_points, std::max(inside, enough)}));
     return order;
   }
-  const std::size_t near = settings_.model_points * 3 / 4;
+  const std::size_t near = most * 3 / 4;
   std::vector<std::size_t> kept(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(near));
-  const std::size_t places = settings_.model_points - near;
+  const std::size_t places = most - near;
   for (std::size_t k = 0; k < places; ++k) kept.push_back(order[near + k * (order.size() - near) / places]);
   std::ranges::sort(kept);
   return kept;
@@ -67,7 +70,8 @@ surrogate_frame bayes_search::frame_of(std::span<const unit_point> points, const
 bayes_search::incumbent bayes_search::fit(const search_history& history) {
   std::vector<unit_point> points;
   std::vector<double> values;
-  for (std::size_t i : chosen(history)) points.push_back(history.told[i].point), values.push_back(history.told[i].value);
+  for (std::size_t i : chosen(history))
+    points.push_back(history.told[i].point), values.push_back(history.told[i].value);
   incumbent best{history.told[history.best].point, history.told[history.best].value};
   if (settings_.noisy) {
     fit_robustly(model_, points, values, 2, 1);
@@ -95,7 +99,8 @@ bayes_search::incumbent bayes_search::fit(const search_history& history) {
 
 double bayes_search::score(const unit_point& point, double best) const {
   const surrogate_prediction p = model_.predict(point);
-  return settings_.noisy ? caution_ * p.deviation - p.mean : std::log(expected_improvement(p.mean, p.deviation, best) + 1e-300);
+  return settings_.noisy ? caution_ * p.deviation - p.mean
+                         : std::log(expected_improvement(p.mean, p.deviation, best) + 1e-300);
 }
 
 unit_point bayes_search::random_near(const unit_point& centre, double edge, double share) {
@@ -105,15 +110,17 @@ unit_point bayes_search::random_near(const unit_point& centre, double edge, doub
   for (std::size_t i = 0; i < point.size(); ++i) {
     if (rng_.uniform() >= share && i != lucky) continue;
     moved = true;
-    if (space_->is_ordered_axis(i)) point[i] = space_->inside(i, point[i] + edge * (rng_.uniform() - 0.5));
-    else if (rng_.uniform() < std::max(edge, 0.2)) point[i] = rng_.uniform();
+    if (space_->is_ordered_axis(i))
+      point[i] = space_->inside(i, point[i] + edge * (rng_.uniform() - 0.5));
+    else if (rng_.uniform() < std::max(edge, 0.2))
+      point[i] = rng_.uniform();
   }
   return moved ? space_->snapped(point) : point;
 }
 
 unit_point bayes_search::best_candidate(const search_history& history, const incumbent& centre) {
-  constexpr int scouts = 60;
-  constexpr int climbs = 60;
+  const int scouts = settings_.noisy ? 30 : 45; // the noisy model has more points and takes longer to ask
+  const int climbs = scouts;
   const double share = std::min(1.0, 4.0 / static_cast<double>(space_->size()));
   unit_point best;
   double top = 0;
@@ -133,14 +140,17 @@ unit_point bayes_search::best_candidate(const search_history& history, const inc
     }
     tried = space_->snapped(tried);
     const double s = score(tried, centre.value);
-    if (s > top) best = std::move(tried), top = s, radius *= 1.3;
-    else radius *= 0.93;
+    if (s > top)
+      best = std::move(tried), top = s, radius *= 1.3;
+    else
+      radius *= 0.93;
   }
   const auto known = [&](const unit_point& p) {
     return std::ranges::any_of(history.told, [&](const observation& o) { return o.point == p; }) ||
            std::ranges::find(history.pending, p) != history.pending.end();
   };
-  for (int i = 0; i < 20 && !settings_.noisy && known(best); ++i) best = random_near(centre.point, std::max(edge_, 0.3), 1);
+  for (int i = 0; i < 20 && !settings_.noisy && known(best); ++i)
+    best = random_near(centre.point, std::max(edge_, 0.3), 1);
   return best;
 }
 

@@ -10,11 +10,11 @@ namespace homeostat {
 
 struct bayes_settings {
   std::uint64_t seed{0};
-  std::uint64_t probes{0};       ///< probe points before the first model, where the history is empty
-  std::size_t model_points{80};  ///< most results in the model, 10..400: the incumbent's neighbours and a sample
-  double first_edge{0.8};        ///< of the trust region, in cube edges, 0..1
-  double last_edge{0.005};       ///< below it the region starts anew, > 0
-  bool noisy{false};             ///< the objective is known to be noisy
+  std::uint64_t probes{0};      ///< probe points before the first model, where the history is empty
+  std::size_t model_points{64}; ///< most results in the model, 10..400: the incumbent's neighbours and a sample
+  double first_edge{0.8};       ///< of the trust region, in cube edges, 0..1
+  double last_edge{0.005};      ///< below it the region starts anew, > 0
+  bool noisy{false};            ///< the objective is known to be noisy
 };
 
 // Trust-region Bayesian optimisation: a Gaussian-process surrogate of the results near the incumbent proposes the point

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 namespace homeostat {
@@ -97,7 +98,7 @@ std::optional<observation> lowest_posterior_mean(const search_space& space, cons
   constexpr std::size_t most = 150;
   std::vector<std::size_t> order(history.told.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return history.told[i].value; });
+  std::ranges::sort(order, {}, [&](std::size_t i) { return std::pair(history.told[i].value, i); });
   order.resize(std::min(order.size(), most));
   std::vector<unit_point> points;
   std::vector<double> values;
@@ -118,8 +119,10 @@ std::optional<observation> lowest_posterior_mean(const search_space& space, cons
       if (space.is_ordered_axis(k)) tried[k] = space.inside(k, tried[k] + radius * normal(rng));
     tried = space.snapped(tried);
     const double value = model.mean_at(tried);
-    if (value < mean) best = tried, mean = value, radius = std::min(0.2, radius * 1.3);
-    else radius = std::max(1e-4, radius * 0.96);
+    if (value < mean)
+      best = tried, mean = value, radius = std::min(0.2, radius * 1.3);
+    else
+      radius = std::max(1e-4, radius * 0.96);
   }
   return observation{best, mean};
 }

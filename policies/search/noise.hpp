@@ -20,6 +20,7 @@ void fit_robustly(surrogate& model, std::span<const unit_point> points, std::spa
 
 /// @returns the point (measured or between measured ones) where a robust model of all results is lowest, and that mean;
 ///          nothing before the first result.
-[[nodiscard]] std::optional<observation> lowest_posterior_mean(const search_space& space, const search_history& history);
+[[nodiscard]] std::optional<observation> lowest_posterior_mean(const search_space& space,
+                                                               const search_history& history);
 
 } // namespace homeostat

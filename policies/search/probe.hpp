@@ -16,10 +16,10 @@ struct probe_settings {
 };
 
 /// The index-th point of the probe: Kronecker's sequence with the fractional parts of the square roots of the first
-/// primes as slopes, shifted by a random vector (Cranley-Patterson rotation) drawn from (seed, stream). Any index may be
-/// computed at any time, so that a probe can stop or go on whenever it wants and be shared by index.
-/// Sources: L. Kuipers, H. Niederreiter, "Uniform Distribution of Sequences", 1974, chapter 1; R. Cranley,
-/// T. Patterson, "Randomization of number theoretic methods for multiple integration", SIAM J. Numer. Anal. 13, 1976.
+/// primes as slopes, shifted by a random vector (Cranley-Patterson rotation) drawn from (seed, stream). Any index may
+/// be computed at any time, so that a probe can stop or go on whenever it wants and be shared by index. Sources: L.
+/// Kuipers, H. Niederreiter, "Uniform Distribution of Sequences", 1974, chapter 1; R. Cranley, T. Patterson,
+/// "Randomization of number theoretic methods for multiple integration", SIAM J. Numer. Anal. 13, 1976.
 [[nodiscard]] unit_point probe_point(const probe_settings& settings, std::uint64_t index, std::size_t dimensions);
 
 /// Looks at probe points only. The baseline of a search, and the start of those that need a picture first.

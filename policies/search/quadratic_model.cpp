@@ -64,7 +64,8 @@ VectorXd trust_region_step(const VectorXd& gradient, const MatrixXd& hessian, co
     }();
     for (Index a = 0; a < count; ++a) {
       g(a) = slope(free[static_cast<std::size_t>(a)]);
-      for (Index b = 0; b < count; ++b) h(a, b) = hessian(free[static_cast<std::size_t>(a)], free[static_cast<std::size_t>(b)]);
+      for (Index b = 0; b < count; ++b)
+        h(a, b) = hessian(free[static_cast<std::size_t>(a)], free[static_cast<std::size_t>(b)]);
     }
     if (g.norm() == 0 && h.isZero()) break;
     const VectorXd d = ball_step(g, h, radius_left);
@@ -73,7 +74,8 @@ VectorXd trust_region_step(const VectorXd& gradient, const MatrixXd& hessian, co
     for (Index a = 0; a < count; ++a) {
       const Index i = free[static_cast<std::size_t>(a)];
       const double bound = d(a) < 0 ? limits.lower(i) : limits.upper(i);
-      if (std::abs(d(a)) > std::abs(bound) && std::abs(bound) <= reach * std::abs(d(a))) reach = std::abs(bound / d(a)), hit = a;
+      if (std::abs(d(a)) > std::abs(bound) && std::abs(bound) <= reach * std::abs(d(a)))
+        reach = std::abs(bound / d(a)), hit = a;
     }
     if (hit < 0) {
       for (Index a = 0; a < count; ++a) step(free[static_cast<std::size_t>(a)]) = d(a);
@@ -138,9 +140,7 @@ VectorXd quadratic_model::right_side(const VectorXd& step) const {
   return side;
 }
 
-VectorXd quadratic_model::lagrange(const VectorXd& step) const {
-  return inverse_.topRows(size()) * right_side(step);
-}
+VectorXd quadratic_model::lagrange(const VectorXd& step) const { return inverse_.topRows(size()) * right_side(step); }
 
 VectorXd quadratic_model::geometry_step(Index k, const step_limits& limits) const {
   const VectorXd column = inverse_.col(k);

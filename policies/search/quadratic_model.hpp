@@ -65,9 +65,9 @@ private:
   Eigen::MatrixXd points_;
   Eigen::VectorXd values_;
   Eigen::Index best_{0};
-  double scale_{1};             ///< of the last fit: steps are divided by it
+  double scale_{1};              ///< of the last fit: steps are divided by it
   Eigen::MatrixXd displacement_; ///< (points - best) / scale of the last fit
-  Eigen::MatrixXd inverse_;     ///< of the interpolation system, (m+n+1) square
+  Eigen::MatrixXd inverse_;      ///< of the interpolation system, (m+n+1) square
   Eigen::VectorXd gradient_;
   Eigen::MatrixXd hessian_;
 };

@@ -122,9 +122,12 @@ search_program quadratic_search::run() {
       note_error(predicted, actual);
       small_errors.push_back(std::abs(actual - predicted));
       const double ratio = predicted < 0 ? actual / predicted : -1;
-      if (ratio <= 0.1) delta = std::min(0.5 * delta, length);
-      else if (ratio <= 0.7) delta = std::max(0.5 * delta, length);
-      else delta = std::max(0.5 * delta, 2 * length);
+      if (ratio <= 0.1)
+        delta = std::min(0.5 * delta, length);
+      else if (ratio <= 0.7)
+        delta = std::max(0.5 * delta, length);
+      else
+        delta = std::max(0.5 * delta, 2 * length);
       if (delta <= 1.5 * rho_) delta = rho_;
       model.replace(model.replaced_by(step, value, delta), place, value);
       if (ratio > 0.1) continue;

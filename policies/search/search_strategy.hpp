@@ -22,8 +22,9 @@ struct observation {
 struct search_history {
   std::vector<observation> told;
   std::vector<unit_point> pending;
-  std::size_t best{0};                    ///< index of the smallest value in `told`; meaningless while it is empty
-  std::optional<std::uint64_t> remaining; ///< evaluations left of the budget, the pending ones not counted; absent: open
+  std::size_t best{0}; ///< index of the smallest value in `told`; meaningless while it is empty
+  std::optional<std::uint64_t>
+      remaining; ///< evaluations left of the budget, the pending ones not counted; absent: open
 };
 
 /// A change of the strategy in charge, or the first one: what an operator sees of the search's own decisions.

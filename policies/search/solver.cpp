@@ -19,7 +19,8 @@ std::expected<void, std::string> check_numbers(const solver_settings& s) {
   if (s.history_cap < 1 || s.history_cap > largest_cap)
     return fail("history_cap is " + std::to_string(s.history_cap) + ", expected 1 to " + std::to_string(largest_cap));
   if (s.budget && (*s.budget < 1 || *s.budget > s.history_cap))
-    return fail("budget is " + std::to_string(*s.budget) + ", expected 1 to history_cap " + std::to_string(s.history_cap));
+    return fail("budget is " + std::to_string(*s.budget) + ", expected 1 to history_cap " +
+                std::to_string(s.history_cap));
   if (!(s.probe_ratio >= 0 && s.probe_ratio <= 1))
     return fail("probe_ratio is " + number_text(s.probe_ratio) + ", expected 0 to 1");
   if (s.batch_size < 1 || s.batch_size > largest_batch)
@@ -41,9 +42,8 @@ std::expected<void, tell_refusal> check_measured(double value, double cost) {
 
 // Equal up to what a decimal text may lose.
 bool same_values(std::span<const double> a, std::span<const double> b) {
-  return std::ranges::equal(a, b, [](double x, double y) {
-    return x == y || std::abs(x - y) <= 1e-12 * std::max(std::abs(x), std::abs(y));
-  });
+  return std::ranges::equal(
+      a, b, [](double x, double y) { return x == y || std::abs(x - y) <= 1e-12 * std::max(std::abs(x), std::abs(y)); });
 }
 
 } // namespace
@@ -72,13 +72,15 @@ std::expected<solver, std::string> solver::replay(solver_settings settings, std:
   for (std::size_t i = 0; i < journal.size(); ++i) {
     const journal_entry& entry = journal[i];
     const auto fail = [&](const std::string& text) {
-      return std::unexpected("journal entry " + std::to_string(i) + " (trial " + std::to_string(entry.id) + "): " + text);
+      return std::unexpected("journal entry " + std::to_string(i) + " (trial " + std::to_string(entry.id) +
+                             "): " + text);
     };
     if (entry.kind == journal_kind::ask) {
       const auto asked = made->ask_one();
       if (!asked) return fail("the search is finished before it");
       if (asked->id != entry.id || asked->values != entry.values)
-        return fail("the candidate differs from the recorded one: other settings, another version, or a damaged record");
+        return fail(
+            "the candidate differs from the recorded one: other settings, another version, or a damaged record");
       continue;
     }
     if (entry.kind == journal_kind::tell) {
@@ -135,8 +137,8 @@ std::expected<void, tell_refusal> solver::tell(std::uint64_t id, double value, d
   if (id >= trials_.size())
     return refuse(tell_refusal_kind::never_asked, "trial " + std::to_string(id) + " was never asked for");
   if (trials_[id].value)
-    return refuse(tell_refusal_kind::duplicate, "trial " + std::to_string(id) + " was told before, as " +
-                                                    number_text(*trials_[id].value));
+    return refuse(tell_refusal_kind::duplicate,
+                  "trial " + std::to_string(id) + " was told before, as " + number_text(*trials_[id].value));
   trials_[id].value = value;
   trials_[id].cost = cost;
   journal_.push_back({journal_kind::tell, id, {}, value, cost});
@@ -165,9 +167,9 @@ std::expected<std::vector<double>, tell_refusal> solver::values_of(const named_r
     if (given == result.values.end())
       return refuse(tell_refusal_kind::missing_parameter, "'" + knob.name + "' has no value");
     if (!is_admissible(knob, given->second))
-      return refuse(tell_refusal_kind::inadmissible,
-                    "'" + knob.name + "' is " + number_text(given->second) + ", expected a value the knob can take between " +
-                        number_text(knob.min) + " and " + number_text(knob.max));
+      return refuse(tell_refusal_kind::inadmissible, "'" + knob.name + "' is " + number_text(given->second) +
+                                                         ", expected a value the knob can take between " +
+                                                         number_text(knob.min) + " and " + number_text(knob.max));
     values.push_back(given->second);
   }
   return values;

@@ -24,7 +24,7 @@ struct solver_settings {
   double probe_ratio{0.2};               ///< share of the budget that looks around before a method that needs it, 0..1
   std::size_t batch_size{1};             ///< candidates of an ask that names no number, 1..4096
   std::map<std::string, double> strategy_params{}; ///< see strategies.hpp; unknown names are errors
-  std::size_t history_cap{10'000};       ///< most trials kept, 1..1,000,000; the search is finished when it is full
+  std::size_t history_cap{10'000}; ///< most trials kept, 1..1,000,000; the search is finished when it is full
   friend bool operator==(const solver_settings&, const solver_settings&) = default;
 };
 

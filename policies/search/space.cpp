@@ -71,7 +71,8 @@ unit_point search_space::point_of(std::span<const double> values) const {
   unit_point point(size());
   for (std::size_t i = 0; i < size(); ++i) {
     if (axes_[i].cells)
-      point[i] = (std::nearbyint((values[i] - knobs_[i].min) / axes_[i].step) + 0.5) / static_cast<double>(axes_[i].levels);
+      point[i] =
+          (std::nearbyint((values[i] - knobs_[i].min) / axes_[i].step) + 0.5) / static_cast<double>(axes_[i].levels);
     else
       point[i] = inside(i, position_of(knobs_[i], values[i]));
   }

@@ -13,17 +13,18 @@ using Eigen::Index;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-double matern(double r) { // r in correlation lengths
-  const double s = std::sqrt(5.0) * r;
-  return (1 + s + s * s / 3) * std::exp(-s);
+// Of distances in correlation lengths.
+Eigen::ArrayXXd matern(const Eigen::ArrayXXd& r) {
+  const Eigen::ArrayXXd s = std::sqrt(5.0) * r;
+  return (1 + s + s.square() / 3) * (-s).exp();
 }
 
 constexpr double constant_deviation = 3;
 
-double trend_covariance(const surrogate_shape& s, double linear, double squared) {
-  const double products = 0.5 * (linear * linear - squared);
+Eigen::ArrayXXd trend_covariance(const surrogate_shape& s, const Eigen::ArrayXXd& linear,
+                                 const Eigen::ArrayXXd& squared) {
   return constant_deviation * constant_deviation +
-         s.trend * s.trend * (linear + squared + s.cross * s.cross * products);
+         s.trend * s.trend * (linear + squared + 0.5 * s.cross * s.cross * (linear.square() - squared));
 }
 
 } // namespace
@@ -35,12 +36,6 @@ double surrogate::axis_distance(Index axis, double a, double b) const {
   const double way = 0.5 * std::abs(a - b);
   if (!space_->is_periodic(i)) return way;
   return std::abs(std::sin(std::numbers::pi * 2 * frame_.half * way)) / (std::numbers::pi * 2 * frame_.half);
-}
-
-// None on axes where a quadratic makes no sense.
-double surrogate::trend_coordinate(Index axis, double place) const {
-  const auto i = static_cast<std::size_t>(axis);
-  return space_->is_ordered_axis(i) && !space_->is_periodic(i) ? place : 0.0;
 }
 
 void surrogate::set_data(std::span<const unit_point> points, std::span<const double> values,
@@ -61,41 +56,50 @@ void surrogate::set_data(std::span<const unit_point> points, std::span<const dou
   scale_ = std::sqrt((values_.array() - centre_).square().mean());
   if (!(scale_ > 1e-300)) scale_ = 1;
   values_ = (values_.array() - centre_) / scale_;
-  MatrixXd z(d, n);
-  for (Index k = 0; k < n; ++k)
-    for (Index i = 0; i < d; ++i) z(i, k) = trend_coordinate(i, points_(i, k));
-  linear_ = z.transpose() * z;
-  const MatrixXd z2 = z.array().square().matrix();
-  squared_ = z2.transpose() * z2;
+  norms_ = points_.colwise().squaredNorm().transpose();
+  plain_ = true;
+  for (std::size_t i = 0; i < space_->size(); ++i)
+    plain_ = plain_ && space_->is_ordered_axis(i) && !space_->is_periodic(i);
+  trend_.resize(d, n);
   distance_.resize(n, n);
-  const double diagonal = std::sqrt(static_cast<double>(d));
-  for (Index a = 0; a < n; ++a)
-    for (Index b = 0; b <= a; ++b) {
-      double sum = 0;
-      for (Index i = 0; i < d; ++i) {
-        const double w = axis_distance(i, points_(i, a), points_(i, b));
-        sum += w * w;
-      }
-      distance_(a, b) = distance_(b, a) = std::sqrt(sum) / diagonal;
-    }
+  for (Index k = 0; k < n; ++k) {
+    trend_.col(k) = trend_place(points_.col(k));
+    distance_.col(k) = distances(points_.col(k));
+    distance_(k, k) = 0;
+  }
+  linear_ = trend_.transpose() * trend_;
+  const MatrixXd squares = trend_.cwiseAbs2();
+  squared_ = squares.transpose() * squares;
+}
+
+// In edges of the frame times the root of the number of axes.
+VectorXd surrogate::distances(const VectorXd& place) const {
+  VectorXd squared(points_.cols());
+  if (plain_) { // halves: the frame reaches from -1 to 1
+    squared = 0.25 * (norms_.array() + place.squaredNorm() - 2 * (points_.transpose() * place).array()).max(0.0);
+  } else {
+    squared.setZero();
+    for (Index a = 0; a < points_.cols(); ++a)
+      for (Index i = 0; i < place.size(); ++i) squared(a) += std::pow(axis_distance(i, place(i), points_(i, a)), 2);
+  }
+  return (squared / static_cast<double>(place.size())).cwiseSqrt();
+}
+
+// Zero on axes where a quadratic makes no sense.
+VectorXd surrogate::trend_place(const VectorXd& place) const {
+  VectorXd trend = place;
+  if (plain_) return trend;
+  for (Index i = 0; i < place.size(); ++i) {
+    const auto axis = static_cast<std::size_t>(i);
+    if (!space_->is_ordered_axis(axis) || space_->is_periodic(axis)) trend(i) = 0;
+  }
+  return trend;
 }
 
 MatrixXd surrogate::covariance(const surrogate_shape& s) const {
-  const Index n = points_.cols();
-  MatrixXd k(n, n);
-  for (Index a = 0; a < n; ++a)
-    for (Index b = 0; b <= a; ++b) {
-      double sum = trend_covariance(s, linear_(a, b), squared_(a, b)) +
-                   s.ripple * s.ripple * matern(distance_(a, b) / s.length);
-      if (s.additive > 0) {
-        double parts = 0;
-        for (Index i = 0; i < points_.rows(); ++i)
-          parts += matern(axis_distance(i, points_(i, a), points_(i, b)) /
-                          s.additive_length);
-        sum += s.additive * s.additive * parts / static_cast<double>(points_.rows());
-      }
-      k(a, b) = sum;
-    }
+  MatrixXd k = (trend_covariance(s, linear_.array(), squared_.array()) +
+                s.ripple * s.ripple * matern(distance_.array() / s.length))
+                   .matrix();
   k.diagonal() += (s.noise * s.noise * factors_.array() + 1e-10).matrix();
   return k;
 }
@@ -107,7 +111,6 @@ double surrogate::prior(const surrogate_shape& s) const {
     return -0.5 * off * off;
   };
   double sum = term(s.trend, 2.0, 1.0) + term(s.cross, 0.25, 1.2) + term(s.ripple, 0.5, 1.2) + term(s.length, 0.3, 0.7);
-  if (s.additive > 0) sum += term(s.additive, 0.5, 1.2) + term(s.additive_length, 0.15, 0.7);
   return sum + term(std::max(s.noise, 1e-4), 0.1, 2.0);
 }
 
@@ -130,21 +133,26 @@ bool surrogate::condition(const surrogate_shape& shape) {
 
 void surrogate::improve_shape(int trials, bool fit_noise) {
   constexpr std::array fields{&surrogate_shape::ripple, &surrogate_shape::length, &surrogate_shape::trend,
-                              &surrogate_shape::noise,  &surrogate_shape::cross};
+                              &surrogate_shape::noise, &surrogate_shape::cross};
   constexpr int noise_field = 3;
   for (int t = 0; t < trials; ++t) {
     const auto field = static_cast<std::size_t>(next_move_++) % fields.size();
     if (field == noise_field && !fit_noise) continue;
     const surrogate_shape before = shape_;
     const double reached = evidence_;
-    surrogate_shape tried = before;
+    const auto factor = factor_;
+    const VectorXd alpha = alpha_;
     const double step = step_[field];
+    surrogate_shape tried = before;
     tried.*fields[field] = std::clamp(tried.*fields[field] * std::exp(step), 1e-4, 20.0);
     if (condition(tried) && evidence_ > reached) {
       step_[field] = std::clamp(step * 1.3, -1.5, 1.5);
       continue;
     }
-    if (evidence_ != reached || shape_.*fields[field] != before.*fields[field]) condition(before);
+    shape_ = before;
+    evidence_ = reached;
+    factor_ = factor;
+    alpha_ = alpha;
     step_[field] = std::abs(step) < 0.1 ? (step > 0 ? -0.5 : 0.5) : -0.6 * step; // the other way, shorter
   }
 }
@@ -153,45 +161,28 @@ VectorXd surrogate::in_frame(const unit_point& point) const {
   VectorXd place(static_cast<Index>(point.size()));
   for (std::size_t i = 0; i < point.size(); ++i) {
     const double middle = frame_.centre.empty() ? 0.5 : frame_.centre[i];
-    place(static_cast<Index>(i)) = space_->is_ordered_axis(i) ? space_->way(i, middle, point[i]) / frame_.half : point[i];
+    place(static_cast<Index>(i)) =
+        space_->is_ordered_axis(i) ? space_->way(i, middle, point[i]) / frame_.half : point[i];
   }
   return place;
 }
 
 VectorXd surrogate::covariances(const VectorXd& place) const {
-  const Index n = points_.cols();
-  const Index d = points_.rows();
-  const double diagonal = std::sqrt(static_cast<double>(d));
-  VectorXd k(n);
-  for (Index a = 0; a < n; ++a) {
-    double linear = 0;
-    double squared = 0;
-    double sum = 0;
-    double parts = 0;
-    for (Index i = 0; i < d; ++i) {
-      const double p = trend_coordinate(i, place(i)) * trend_coordinate(i, points_(i, a));
-      linear += p;
-      squared += p * p;
-      const double w = axis_distance(i, place(i), points_(i, a));
-      sum += w * w;
-      if (shape_.additive > 0) parts += matern(w / shape_.additive_length);
-    }
-    k(a) = trend_covariance(shape_, linear, squared) +
-           shape_.ripple * shape_.ripple * matern(std::sqrt(sum) / diagonal / shape_.length) +
-           shape_.additive * shape_.additive * parts / static_cast<double>(d);
-  }
-  return k;
+  const VectorXd z = trend_place(place);
+  const VectorXd linear = trend_.transpose() * z;
+  const VectorXd squared = trend_.cwiseAbs2().transpose() * z.cwiseAbs2();
+  return (trend_covariance(shape_, linear.array(), squared.array()) +
+          shape_.ripple * shape_.ripple * matern(distances(place).array() / shape_.length))
+      .matrix();
 }
 
 double surrogate::prior_variance(const VectorXd& place) const {
-  double linear = 0;
-  double squared = 0;
-  for (Index i = 0; i < place.size(); ++i) {
-    const double z = trend_coordinate(i, place(i));
-    linear += z * z;
-    squared += z * z * z * z;
-  }
-  return trend_covariance(shape_, linear, squared) + shape_.ripple * shape_.ripple + shape_.additive * shape_.additive;
+  const VectorXd z = trend_place(place);
+  const double linear = z.squaredNorm();
+  const double squared = z.cwiseAbs2().squaredNorm();
+  return constant_deviation * constant_deviation + shape_.ripple * shape_.ripple +
+         shape_.trend * shape_.trend *
+             (linear + squared + 0.5 * shape_.cross * shape_.cross * (linear * linear - squared));
 }
 
 double surrogate::mean_at(const unit_point& point) const {

@@ -12,13 +12,11 @@ namespace homeostat {
 
 /// Hyperparameters of the surrogate. Standard deviations are in standard deviations of the values fitted.
 struct surrogate_shape {
-  double trend{2.0};   ///< sd of the weights of linear and squared terms over the frame scaled to -1..1
-  double cross{0.25};  ///< sd of the product terms' weights, as a multiple of trend
-  double ripple{0.5};  ///< sd of the Matern part over all axes
-  double length{0.4};  ///< its correlation length, in edges of the frame times sqrt(dimensions)
-  double additive{0.0}; ///< sd of the sum of one-axis Matern parts; 0 = none
-  double additive_length{0.15};
-  double noise{1e-4};  ///< sd of the measurement noise
+  double trend{2.0};  ///< sd of the weights of linear and squared terms over the frame scaled to -1..1
+  double cross{0.25}; ///< sd of the product terms' weights, as a multiple of trend
+  double ripple{0.5}; ///< sd of the Matern part over all axes
+  double length{0.4}; ///< its correlation length, in edges of the frame times sqrt(dimensions)
+  double noise{1e-4}; ///< sd of the measurement noise
 };
 
 struct surrogate_prediction {
@@ -32,12 +30,12 @@ struct surrogate_frame {
   double half{0.5};  ///< half the edge, > 0
 };
 
-// A Gaussian process over the unit cube whose mean is a Bayesian quadratic: prior weights on linear, squared and product
-// terms, a Matern 5/2 part for what a quadratic cannot say, and optionally a sum of one-axis parts for objectives whose
-// knobs act separately. The quadratic carries far (a bowl is known from few points, noise averages out over all of
-// them, and under ripples it is the valley); the Matern parts carry the detail. Refused: a plain stationary process,
-// which forgets the bowl between its points and needs many more of them in 5 to 20 dimensions.
-// Source: C. Rasmussen, C. Williams, "Gaussian Processes for Machine Learning", 2006, sections 2.2, 2.7, 5.4.1.
+// A Gaussian process over the unit cube whose mean is a Bayesian quadratic: prior weights on linear, squared and
+// product terms, and a Matern 5/2 part for what a quadratic cannot say. The quadratic carries far (a bowl is known from
+// few points, noise averages out over all of them, and under ripples it is the valley); the Matern part carries the
+// detail. Refused: a plain stationary process, which forgets the bowl between its points and needs many more of them in
+// 5 to 20 dimensions. Source: C. Rasmussen, C. Williams, "Gaussian Processes for Machine Learning", 2006,
+// sections 2.2, 2.7, 5.4.1.
 class surrogate {
 public:
   explicit surrogate(const search_space& space) : space_(&space) {}
@@ -67,18 +65,22 @@ public:
 private:
   [[nodiscard]] Eigen::VectorXd in_frame(const unit_point& point) const;
   [[nodiscard]] double axis_distance(Eigen::Index axis, double a, double b) const;
-  [[nodiscard]] double trend_coordinate(Eigen::Index axis, double place) const;
   [[nodiscard]] Eigen::VectorXd covariances(const Eigen::VectorXd& place) const;
   [[nodiscard]] double prior_variance(const Eigen::VectorXd& place) const;
   [[nodiscard]] double prior(const surrogate_shape& shape) const;
   [[nodiscard]] Eigen::MatrixXd covariance(const surrogate_shape& shape) const;
+  [[nodiscard]] Eigen::VectorXd trend_place(const Eigen::VectorXd& place) const;
+  [[nodiscard]] Eigen::VectorXd distances(const Eigen::VectorXd& place) const;
 
   const search_space* space_;
   surrogate_frame frame_;
   Eigen::MatrixXd points_; ///< d x n, in the frame: -1..1 inside it
+  Eigen::MatrixXd trend_;  ///< d x n, coordinates of the trend
   Eigen::MatrixXd linear_; ///< n x n sums of products of scaled coordinates
   Eigen::MatrixXd squared_;
   Eigen::MatrixXd distance_;
+  Eigen::VectorXd norms_;  ///< squared lengths of the columns of points_
+  bool plain_{true};       ///< no periodic and no unordered axis: distances are Euclidean
   Eigen::VectorXd values_; ///< standardised
   Eigen::VectorXd factors_;
   double centre_{0};
@@ -86,7 +88,7 @@ private:
   surrogate_shape shape_;
   double evidence_{0};
   int next_move_{0};
-  std::vector<double> step_ = std::vector<double>(6, 0.7); ///< log step of each hyperparameter
+  std::vector<double> step_ = std::vector<double>(5, 0.7); ///< log step of each hyperparameter
   Eigen::LLT<Eigen::MatrixXd> factor_;
   Eigen::VectorXd alpha_;
 };

@@ -33,16 +33,22 @@ struct adaptive_tuning {
   double trust{0.067};          ///< farthest the wanted centre may lie from the present one, fraction of range
   double follow{0.5};           ///< share of that way the centre goes per step, 0..1
   double amplitude{0.06};       ///< farthest a trial lies from the wanted centre, fraction of range
-  double doubt{0.7};            ///< share of the model's standard deviation that trials are drawn with
-  double stillness{12};         ///< steps per knob without a visible offset before one is made, so that no knob goes blind
-  double stir{0.03};            ///< size of that offset, fraction of range
-  double shock{5};              ///< deviations worse than forecast that bring the next step back to the centre
-  double look_gain{2};          ///< noises by which a look must be better than the present level
-  double recognition{2.5};      ///< deviations within which a looked-at regime counts as the remembered one
+  double trial_cost{0.2}; ///< noises that one trial may cost by the model's curvature: steep plants get small trials
+  double doubt{0.7};      ///< share of the model's standard deviation that trials are drawn with
+  double stillness{12};   ///< steps per knob without a visible offset before one is made, so that no knob goes blind
+  double stir{0.03};      ///< size of that offset, fraction of range
+  double shock{5};        ///< deviations worse than forecast that bring the next step back to the centre
+  double flinch{0.5};     ///< ... and multiply boldness by this
+  double least_boldness{0.3};          ///< but never below this
+  double look_gain{2};                 ///< noises by which a look must be better than the present level
+  double recognition{2.5};             ///< deviations within which a looked-at regime counts as the remembered one
   std::uint32_t default_interval{200}; ///< steps before the default is looked at again; doubles while it is worse
   std::uint32_t default_interval_limit{600};
   std::uint32_t default_looks{3}; ///< looks in a row that must be better before the strategy returns to the default
-  double shyness{0.5};            ///< trust and amplitude are cut to this share after such a return; recovers 1 % a step
+  double proof{2};                ///< noises by which the recent mean must beat the default for full boldness
+  double unproven{0.4};           ///< boldness while it does not beat it at all
+  std::uint32_t grace{60};        ///< steps after the start and after a change without that demand
+  double shyness{0.5}; ///< trust and amplitude are cut to this share after such a return; recovers 1 % a step
   bank_tuning bank;
   detector_tuning detector;
   memory_tuning memory;
@@ -60,28 +66,29 @@ struct planned_look {
 /// Where `adaptive` stands; a plain value. Bounded: the bank has at most 20 members, the memory `capacity` regimes.
 struct adaptive_state {
   chacha8_rng rng;
-  std::uint64_t step{0};              ///< measurements recorded
-  std::vector<double> first;          ///< measurements of the default, until the bank exists
-  model_bank bank;                    ///< empty until then
-  online_point centre;                ///< the incumbent: continuous positions, one per knob
-  online_point quiet_centre;          ///< the centre when nothing spoke for a change
-  bank_member quiet_model;            ///< and its chief
-  std::vector<std::uint32_t> still;   ///< steps since each knob showed an offset
+  std::uint64_t step{0};            ///< measurements recorded
+  std::vector<double> first;        ///< measurements of the default, until the bank exists
+  model_bank bank;                  ///< empty until then
+  online_point centre;              ///< the incumbent: continuous positions, one per knob
+  online_point quiet_centre;        ///< the centre when nothing spoke for a change
+  bank_member quiet_model;          ///< and its chief
+  std::vector<std::uint32_t> still; ///< steps since each knob showed an offset
   change_detector detector;
-  std::vector<planned_look> looks;    ///< still to be taken, in order
-  std::vector<planned_look> taken;    ///< of the present round
+  std::vector<planned_look> looks;      ///< still to be taken, in order
+  std::vector<planned_look> taken;      ///< of the present round
   std::optional<std::size_t> best_look; ///< index into `taken`
   double best_look_value{0};
-  double level{0};                    ///< what a look has to beat
-  bool comparing{false};              ///< the present round compares with the default only
-  std::uint32_t default_wins{0};      ///< in a row, of that comparison
-  std::uint32_t default_useless{0};   ///< fruitless looks at the default after changes
+  double level{0};                  ///< what a look has to beat
+  bool comparing{false};            ///< the present round compares with the default only
+  std::uint32_t default_wins{0};    ///< in a row, of that comparison
+  std::uint32_t default_useless{0}; ///< fruitless looks at the default after changes
   std::uint32_t default_passed_over{0};
   std::uint32_t since_default{0};
   std::uint32_t default_interval{0};
-  std::uint32_t averaged{0};          ///< measurements in `recent`
-  double recent{0};                   ///< running mean of what was measured around the centre
-  double boldness{1};                 ///< multiplies trust and amplitude, 0..1
+  std::uint32_t averaged{0}; ///< measurements in `recent`
+  double recent{0};          ///< running mean of what was measured around the centre
+  double default_level{0};   ///< of the default, as last looked at
+  double boldness{1};        ///< multiplies trust and amplitude, 0..1
   bool retreating{false};
   regime_memory memory;
   switch_trial trial;

@@ -9,9 +9,9 @@ namespace homeostat {
 
 namespace {
 
-constexpr double calm_share = 0.3;   ///< of the detector's limit: below it the place is worth remembering
-constexpr double near_default = 0.1; ///< fraction of range; looking at it from there says little
-constexpr double recovery = 1.01;    ///< growth of boldness per step
+constexpr double calm_share = 0.3;    ///< of the detector's limit: below it the place is worth remembering
+constexpr double near_default = 0.1;  ///< fraction of range; looking at it from there says little
+constexpr double recovery = 1.01;     ///< growth of boldness per step
 constexpr double recall_doubt = 0.02; ///< share of a change's doubt that a recalled regime starts with
 
 std::vector<double> axis_offsets(const adaptive_frame& frame, const online_point& from, const online_point& to) {
@@ -128,6 +128,7 @@ online_event judge_round(adaptive_state& s, const adaptive_frame& frame) {
 }
 
 online_event after_look(adaptive_state& s, const adaptive_frame& frame, double value) {
+  if (s.looks.front().regime == 0) s.default_level += 0.5 * (value - s.default_level);
   if (!s.best_look || value < s.best_look_value) {
     s.best_look = s.taken.size();
     s.best_look_value = value;
@@ -180,7 +181,12 @@ online_event after_step(adaptive_state& s, const adaptive_frame& frame, const on
   const adaptive_tuning& t = frame.tuning;
   ++s.averaged;
   s.recent += std::max(1.0 / s.averaged, 0.1) * (value - s.recent);
-  s.boldness = std::min(1.0, recovery * s.boldness);
+  double allowed = 1;
+  if (s.averaged > t.grace) {
+    const double proven = (s.default_level - s.recent) / (t.proof * std::max(noise_at(s.bank, s.recent), 1e-300));
+    allowed = std::clamp(t.unproven + (1 - t.unproven) * proven, t.unproven, 1.0);
+  }
+  s.boldness = std::min(allowed, recovery * s.boldness);
   const std::vector<double> offset = axis_offsets(frame, s.centre, at.point);
   double distance = 0;
   for (std::size_t k = 0; k < offset.size(); ++k) {
@@ -191,6 +197,7 @@ online_event after_step(adaptive_state& s, const adaptive_frame& frame, const on
   const bool shocked = surprise.deviations > t.shock && distance > 0.02 && !s.retreating;
   const auto change = inspect(s.detector, surprise.deviations, value, t.detector);
   s.retreating = shocked;
+  if (shocked) s.boldness = std::max(s.boldness * t.flinch, std::min(s.boldness, t.least_boldness));
   if (change) return on_change(s, frame, *change);
   if (is_quiet(s.detector, calm_share, t.detector)) {
     s.quiet_centre = s.centre;
@@ -224,6 +231,7 @@ online_event learn(adaptive_state& s, const adaptive_frame& frame, const online_
     s.bank = fresh_bank(s.still.size(), s.first, std::max(frame.noise_floor.value_or(0), error.value_or(0)),
                         frame.tuning.bank);
     s.quiet_model = s.bank.chief();
+    s.default_level = level_at_centre(s.bank);
     s.first.clear();
     return online_event::none;
   case online_reason::travel: return online_event::none;

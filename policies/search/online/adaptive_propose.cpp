@@ -47,50 +47,47 @@ online_step towards(const adaptive_frame& frame, const online_point& last, const
   return step;
 }
 
-/// Moves one axis that stood still too long: at a bound, or where the model has no doubt, nothing would ever show that
-/// the plant moved away.
-bool stir(adaptive_state& s, const adaptive_frame& frame, const std::vector<std::size_t>& axes, online_point& point) {
-  for (std::size_t k = 0; k < axes.size(); ++k) {
-    const knob_spec& knob = frame.knobs[axes[k]];
-    if (s.still[k] <= frame.tuning.stillness * static_cast<double>(axes.size())) continue;
-    const double size = std::max(frame.tuning.stir, grid_at(knob, point[axes[k]]));
-    double offset = s.rng.sign() * size;
-    const double there = point[axes[k]] + offset;
-    if (knob.scale != knob_scale::periodic && (there < 0 || there > 1)) offset = -offset;
-    point[axes[k]] = confined(knob, point[axes[k]] + offset);
-    return true;
-  }
-  return false;
+/// @returns the axis that stood still too long, if there is one: at a bound, or where the model has no doubt, nothing
+/// would ever show that the plant moved away.
+std::optional<std::size_t> stillest(const adaptive_state& s, const adaptive_tuning& t) {
+  for (std::size_t k = 0; k < s.still.size(); ++k)
+    if (s.still[k] > t.stillness * static_cast<double>(s.still.size())) return k;
+  return std::nullopt;
+}
+
+/// @returns an offset to either side by chance, inward at a bound.
+double stirred(chacha8_rng& rng, const knob_spec& knob, double position, double size) {
+  const double offset = rng.sign() * std::max(size, grid_at(knob, position));
+  const double there = position + offset;
+  return knob.scale != knob_scale::periodic && (there < 0 || there > 1) ? -offset : offset;
 }
 
 online_step explore(adaptive_state& s, const adaptive_frame& frame, const online_point& last) {
   const std::vector<std::size_t> axes = axes_of(frame.knobs);
   const adaptive_tuning& t = frame.tuning;
   const quadratic_filter& f = s.bank.chief().filter;
+  const double noise = std::sqrt(s.bank.chief().noise);
   const double trust = t.trust * s.boldness;
   const std::vector<double> wanted = wanted_offset(s, frame, f.mean, trust);
   const std::vector<double> tried = wanted_offset(s, frame, drawn_coefficients(f, t.doubt, s.rng), trust);
+  const std::optional<std::size_t> still = stillest(s, t);
   online_point target = s.centre;
   double farthest = 0;
   for (std::size_t k = 0; k < axes.size(); ++k) {
     const knob_spec& knob = frame.knobs[axes[k]];
-    const double amplitude = std::max(t.amplitude * s.boldness, 0.6 * grid_at(knob, s.centre[axes[k]]));
-    const double beside = std::clamp(tried[k] - wanted[k], -amplitude, amplitude);
+    const double position = confined(knob, s.centre[axes[k]] + wanted[k]);
+    const double bend = std::max(f.mean[f.curvature(k)], 1e-12 * noise);
+    const double amplitude = std::max(s.boldness * std::min(t.amplitude, std::sqrt(2 * t.trial_cost * noise / bend)),
+                                      0.6 * grid_at(knob, s.centre[axes[k]]));
+    const double beside =
+        k == still ? stirred(s.rng, knob, position, t.stir) : std::clamp(tried[k] - wanted[k], -amplitude, amplitude);
     farthest = std::max(farthest, std::abs(beside));
-    target[axes[k]] = confined(knob, s.centre[axes[k]] + wanted[k] + beside);
+    target[axes[k]] = confined(knob, position + beside);
   }
-  online_reason reason = farthest < negligible ? online_reason::exploit : online_reason::explore;
-  if (online_point calm = s.centre; true) {
-    for (std::size_t k = 0; k < axes.size(); ++k)
-      calm[axes[k]] = confined(frame.knobs[axes[k]], s.centre[axes[k]] + wanted[k]);
-    const online_point before = calm;
-    if (stir(s, frame, axes, calm)) {
-      for (std::size_t k : axes)
-        if (calm[k] != before[k]) target[k] = calm[k];
-      reason = online_reason::stir;
-    }
-  }
-  return towards(frame, last, target, reason);
+  return towards(frame, last, target,
+                 still                   ? online_reason::stir
+                 : farthest < negligible ? online_reason::exploit
+                                         : online_reason::explore);
 }
 
 } // namespace
@@ -119,8 +116,8 @@ online_step propose(adaptive_state& s, const adaptive_frame& frame, const online
   if (s.bank.members.empty()) return towards(frame, last, default_point(frame.knobs), online_reason::start);
   if (!s.looks.empty()) {
     const planned_look& look = s.looks.front();
-    online_step step = towards(
-        frame, last, look.place, look.regime == 0 ? online_reason::look_at_default : online_reason::look_at_regime);
+    online_step step = towards(frame, last, look.place,
+                               look.regime == 0 ? online_reason::look_at_default : online_reason::look_at_regime);
     // Not there yet if one more step from there would still lead on.
     if (towards(frame, step.point, look.place, step.reason).point != step.point) step.reason = online_reason::travel;
     return step;

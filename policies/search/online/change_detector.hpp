@@ -8,11 +8,11 @@ namespace homeostat {
 /// When is the plant another one? Cumulative sums of the chief's forecast errors, one for worse and one for better.
 /// Source: E. S. Page, "Continuous Inspection Schemes", Biometrika 41, 1954.
 struct detector_tuning {
-  double slack{0.6};        ///< deviations per step that are taken for noise; lower: false alarms
-  double limit{5.5};        ///< sum of deviations that is a change; lower: false alarms, higher: late ones
-  double largest{4};        ///< deviations one step may count for: a spike is not a change
-  std::uint32_t rest{8};    ///< steps after a change without another one: models must settle
-  std::uint32_t abrupt{5};  ///< changes that took longer to see are drift: nothing remembered is looked at
+  double slack{0.6};       ///< deviations per step that are taken for noise; lower: false alarms
+  double limit{5.5};       ///< sum of deviations that is a change; lower: false alarms, higher: late ones
+  double largest{4};       ///< deviations one step may count for: a spike is not a change
+  std::uint32_t rest{8};   ///< steps after a change without another one: models must settle
+  std::uint32_t abrupt{5}; ///< changes that took longer to see are drift: nothing remembered is looked at
   friend bool operator==(const detector_tuning&, const detector_tuning&) = default;
 };
 

@@ -8,11 +8,11 @@ namespace homeostat {
 
 namespace {
 
-constexpr double log_floor = 1e-3;       ///< logarithms see nothing below this share of the starting level
-constexpr double change_of_chief = 0.5;  ///< log likelihood by which a rival must lead
-constexpr double outlier = 3;            ///< deviations from which a measurement's pull stops growing
-constexpr double farthest = 1e6;         ///< deviations; beyond this a value says no more
-constexpr double tracked_curvature = 3;  ///< noises; least curvature the drift is reckoned with
+constexpr double log_floor = 1e-3;        ///< logarithms see nothing below this share of the starting level
+constexpr double change_of_chief = 0.5;   ///< log likelihood by which a rival must lead
+constexpr double outlier = 3;             ///< deviations from which a measurement's pull stops growing
+constexpr double farthest = 1e6;          ///< deviations; beyond this a value says no more
+constexpr double tracked_curvature = 3;   ///< noises; least curvature the drift is reckoned with
 constexpr double unsettled_curvature = 5; ///< noises; the same after a change
 
 struct hypothesis {
@@ -43,6 +43,12 @@ bank_member fresh_member(std::size_t d, bool cross, bool logarithmic, hypothesis
   return m;
 }
 
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
+}
+
 /// A step of time: what may have moved becomes less certain.
 void let_drift(bank_member& m, const bank_tuning& tuning) {
   quadratic_filter& f = m.filter;
@@ -70,12 +76,16 @@ double working_curvature(const bank_member& m, double least) {
 
 model_bank fresh_bank(std::size_t dimensions, const std::vector<double>& values, double floor,
                       const bank_tuning& tuning) {
-  const auto count = static_cast<double>(values.size());
-  double level = 0, squares = 0;
-  for (double v : values) level += v / count;
-  for (double v : values) squares += (v - level) * (v - level);
-  const double noise =
-      std::max({std::sqrt(squares / (count - 1)), floor, 1e-3 * std::abs(level), 1e-9});
+  // The middle of the first measurements and their spread, so that one spike among them does not spoil the start.
+  const double level = median(values);
+  std::vector<double> residuals;
+  double squares = 0;
+  for (double v : values) {
+    squares += (v - level) * (v - level);
+    residuals.push_back(std::abs(v - level));
+  }
+  const double deviation = std::sqrt(squares / static_cast<double>(values.size() - 1));
+  const double noise = std::max({std::min(deviation, 4.5 * median(residuals)), floor, 1e-3 * std::abs(level), 1e-9});
   const bool positive = *std::min_element(values.begin(), values.end()) > 0 && level > 2 * noise;
 
   model_bank bank;
@@ -121,8 +131,8 @@ bank_surprise learn(model_bank& bank, const std::vector<double>& offset, double 
                std::log(unit);
     if (k == bank.best) result.deviations = surprise / std::sqrt(spread);
     const double bounded = std::min(deviations, outlier);
-    const double square = bounded * bounded * spread;
-    m.noise += tuning.noise_rate * (std::max(square - at.variance, 0.05 * m.noise) - m.noise);
+    // As far as the spread is noise, and not the model's own doubt, the residual tells how loud the noise is.
+    m.noise *= 1 + tuning.noise_rate * (m.noise / spread) * (bounded * bounded - 1);
     m.noise = std::max(m.noise, m.logarithmic ? 1e-18 : 1e-18 * bank.scale * bank.scale);
     absorb(m.filter, at, surprise, spread * std::max(1.0, deviations / outlier));
   }

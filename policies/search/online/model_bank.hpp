@@ -11,15 +11,15 @@ namespace homeostat {
 /// are multiples of the noise, unless said otherwise.
 struct bank_tuning {
   double slow{0.0005};          ///< speed of the optimum under the three hypotheses without velocity
-  double medium{0.003};         ///< ...
-  double fast{0.016};           ///< ...
+  double medium{0.004};         ///< ...
+  double fast{0.03};            ///< ...
   double wander{0.001};         ///< speed beside the velocity under the hypotheses with velocity
   double gentle_turn{2e-5};     ///< change of that velocity per step
   double sharp_turn{3e-4};      ///< ...
   double prior_gradient{10};    ///< expected |slope| over the whole range
   double prior_curvature{60};   ///< expected curvature, and its uncertainty
   double memory{0.97};          ///< weight kept per step by a hypothesis's record of forecasts, 0..1
-  double noise_rate{0.03};      ///< weight of the newest residual in the noise estimate, 0..1
+  double noise_rate{0.015};     ///< weight of the newest residual in the noise estimate, 0..1
   double locality{0.2};         ///< distance at which a measurement counts half: a quadratic is a local truth
   double shape_change{3};       ///< how much curvature changes over one range of the centre's own movement, relative
   double shift_gradient{0.37};  ///< after a change: the optimum may be this far from where it was

@@ -31,14 +31,14 @@ std::optional<online_kind> online_kind_from(std::string_view name) {
 
 std::string_view name_of(online_reason reason) {
   constexpr std::array<std::string_view, 12> names{
-      "start",  "exploit",          "explore",         "stir",     "return_to_incumbent", "travel",
-      "look_at_regime", "look_at_default", "trial_on", "trial_off", "perturb_plus", "perturb_minus"};
+      "start",          "exploit",         "explore",  "stir",      "return_to_incumbent", "travel",
+      "look_at_regime", "look_at_default", "trial_on", "trial_off", "perturb_plus",        "perturb_minus"};
   return names[static_cast<std::size_t>(reason)];
 }
 
 std::string_view name_of(online_event event) {
   constexpr std::array<std::string_view, 7> names{
-      "none", "incumbent_moved", "change_detected", "regime_recalled", "look_taken_over", "returned_to_default",
+      "none",    "incumbent_moved", "change_detected", "regime_recalled", "look_taken_over", "returned_to_default",
       "switched"};
   return names[static_cast<std::size_t>(event)];
 }

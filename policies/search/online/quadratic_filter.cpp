@@ -38,7 +38,8 @@ quadratic_filter fresh_filter(std::size_t dimensions, bool cross, bool moving) {
   f.dimensions = dimensions;
   f.cross = cross && dimensions > 1;
   f.moving = moving;
-  const std::size_t n = 1 + 2 * dimensions + (f.cross ? dimensions * (dimensions - 1) / 2 : 0) + (moving ? dimensions : 0);
+  const std::size_t n =
+      1 + 2 * dimensions + (f.cross ? dimensions * (dimensions - 1) / 2 : 0) + (moving ? dimensions : 0);
   f.mean.assign(n, 0.0);
   f.covariance.assign(n * n, 0.0);
   return f;

@@ -9,9 +9,9 @@ namespace homeostat {
 /// A local quadratic of the objective whose coefficients drift: a Kalman filter over
 ///   f(v) = a + b.v + v'Hv/2,   v = offset from a movable centre, in fractions of range.
 /// The optimum of a plant moves more than its shape does, so the gradient b may be told to drift fast while the
-/// curvature H is kept: after a change d + 1 numbers have to be learned again, not all of them. Forgetting everything at
-/// one rate, the usual recipe, loses the shape each time.
-/// Source: R. E. Kalman, "A New Approach to Linear Filtering and Prediction Problems", J. Basic Eng. 82, 1960.
+/// curvature H is kept: after a change d + 1 numbers have to be learned again, not all of them. Forgetting everything
+/// at one rate, the usual recipe, loses the shape each time. Source: R. E. Kalman, "A New Approach to Linear Filtering
+/// and Prediction Problems", J. Basic Eng. 82, 1960.
 struct quadratic_filter {
   std::size_t dimensions{0};      ///< d >= 0
   bool cross{false};              ///< H has off-diagonal terms

@@ -7,9 +7,8 @@ namespace homeostat {
 std::uint64_t remember(regime_memory& memory, std::span<const knob_spec> knobs, const online_point& centre,
                        const bank_member& model, std::uint64_t step, const memory_tuning& tuning) {
   regime entry;
-  const auto same = std::ranges::find_if(memory.regimes, [&](const regime& r) {
-    return distance_between(knobs, r.centre, centre) < tuning.separation;
-  });
+  const auto same = std::ranges::find_if(
+      memory.regimes, [&](const regime& r) { return distance_between(knobs, r.centre, centre) < tuning.separation; });
   if (same != memory.regimes.end()) {
     entry = *same;
     memory.regimes.erase(same);

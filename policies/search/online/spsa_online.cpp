@@ -51,7 +51,8 @@ online_event learn(spsa_online_state& s, std::span<const knob_spec> knobs, const
   for (std::size_t i = 0; i < knobs.size(); ++i) {
     const double c = reach(before, knobs[i], i, settings);
     if (c <= 0) continue;
-    const double step = std::clamp(-rate * relative / (2 * c) * s.spsa.direction[i], -settings.max_step, settings.max_step);
+    const double step =
+        std::clamp(-rate * relative / (2 * c) * s.spsa.direction[i], -settings.max_step, settings.max_step);
     s.base[i] = confined(knobs[i], s.base[i] + step);
   }
   return online_event::incumbent_moved;

@@ -24,12 +24,12 @@ struct trial_tuning {
 
 struct switch_trial {
   bool running{false};
-  bool on{false};        ///< the alternative is the one being measured
-  std::size_t knob{0};   ///< of the trial in progress, or of the last one
-  double position{0};    ///< of the alternative
-  double value_on{0};    ///< measured, of the present pair
+  bool on{false};      ///< the alternative is the one being measured
+  std::size_t knob{0}; ///< of the trial in progress, or of the last one
+  double position{0};  ///< of the alternative
+  double value_on{0};  ///< measured, of the present pair
   std::uint32_t pairs{0};
-  double sum{0};         ///< of on - off
+  double sum{0}; ///< of on - off
   double squares{0};
   std::uint64_t turn{0}; ///< alternatives tried so far; chooses the next
   std::uint32_t fruitless{0};

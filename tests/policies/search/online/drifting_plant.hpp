@@ -17,9 +17,9 @@ struct drifting_plant {
 };
 
 struct drift_result {
-  double ratio{0};       ///< cumulative excess relative to the static default, the centre
-  double late_ratio{0};  ///< the same over the last tenth
-  online_state state;    ///< at the end
+  double ratio{0};        ///< cumulative excess relative to the static default, the centre
+  double late_ratio{0};   ///< the same over the last tenth
+  online_state state;     ///< at the end
   double largest_step{0}; ///< of one knob, fraction of range
 };
 

@@ -13,7 +13,8 @@ namespace {
 
 const std::vector<knob_spec> two_knobs{{.name = "a", .initial = 0.5}, {.name = "b", .initial = 0.5}};
 
-// ---- change detector -------------------------------------------------------------------------------------------------
+// ---- change detector
+// -------------------------------------------------------------------------------------------------
 
 int steps_to_change(double deviations, int most) {
   change_detector detector;
@@ -51,7 +52,8 @@ TEST(ChangeDetector, NamesTheLevelSinceTheChange) {
   EXPECT_TRUE(inspect(detector, 4, 14, tuning));
 }
 
-// ---- regime memory ---------------------------------------------------------------------------------------------------
+// ---- regime memory
+// ---------------------------------------------------------------------------------------------------
 
 TEST(RegimeMemory, KeepsOneEntryPerPlaceWithItsVersion) {
   regime_memory memory;
@@ -105,14 +107,11 @@ TEST(RegimeMemory, PassesOverUselessRegimesEverLonger) {
   EXPECT_TRUE(worth_a_look(memory, two_knobs, {0.15, 0.1}, 2, tuning).empty()) << "already there";
 }
 
-// ---- switch trials ---------------------------------------------------------------------------------------------------
+// ---- switch trials
+// ---------------------------------------------------------------------------------------------------
 
-const std::vector<knob_spec> one_mode{{.name = "mode",
-                                       .type = knob_type::categorical,
-                                       .min = 0,
-                                       .max = 2,
-                                       .initial = 1,
-                                       .categories = {"a", "b", "c"}}};
+const std::vector<knob_spec> one_mode{
+    {.name = "mode", .type = knob_type::categorical, .min = 0, .max = 2, .initial = 1, .categories = {"a", "b", "c"}}};
 
 trial_verdict run_trial(double gain, double noise, std::uint64_t seed, int& pairs) {
   switch_trial trial;
@@ -161,7 +160,8 @@ TEST(SwitchTrial, TriesEveryAlternativeInTurnAndSeldomerInVain) {
   EXPECT_FALSE(start_if_due(trial, two_knobs, {0.5, 0.5}, true, tuning)) << "nothing to switch";
 }
 
-// ---- positions -------------------------------------------------------------------------------------------------------
+// ---- positions
+// -------------------------------------------------------------------------------------------------------
 
 TEST(Reachable, StaysWithinTheLimitOnTheGridAndInBounds) {
   const knob_spec number{.name = "n", .type = knob_type::integer, .min = 0, .max = 20, .initial = 10};

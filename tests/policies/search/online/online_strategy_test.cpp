@@ -28,7 +28,8 @@ drifting_plant bowl(std::string name, std::size_t dimensions, double noise, std:
           .noise = noise};
 }
 
-// ---- calls -----------------------------------------------------------------------------------------------------------
+// ---- calls
+// -----------------------------------------------------------------------------------------------------------
 
 TEST(OnlineStrategy, StartsAtTheDefault) {
   for (online_kind kind : {online_kind::adaptive, online_kind::spsa}) {
@@ -154,7 +155,8 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     by_name);
 
-// ---- what it achieves ------------------------------------------------------------------------------------------------
+// ---- what it achieves
+// ------------------------------------------------------------------------------------------------
 
 struct drift_row {
   std::string name;
@@ -211,11 +213,8 @@ TEST(Adaptive, DoesNoHarmWhereTheDefaultIsGoodAndNoiseIsLoud) {
 TEST(Adaptive, SwitchesABooleanAndACategoryForTheBetter) {
   online_settings settings = unit_settings(1, 2);
   settings.knobs.push_back({.name = "flag", .type = knob_type::boolean, .initial = 0});
-  settings.knobs.push_back({.name = "mode",
-                            .type = knob_type::categorical,
-                            .max = 2,
-                            .initial = 0,
-                            .categories = {"a", "b", "c"}});
+  settings.knobs.push_back(
+      {.name = "mode", .type = knob_type::categorical, .max = 2, .initial = 0, .categories = {"a", "b", "c"}});
   settings.max_delta_per_step = 0.1;
   online_state state = fresh_online(settings);
   chacha8_rng rng(3);
@@ -254,9 +253,11 @@ TEST(Adaptive, StaysFiniteOnAnyPlant) {
       const online_step step = next_point(state, settings);
       for (double x : step.point) ASSERT_TRUE(x >= 0 && x <= 1) << "step " << t;
       const double kind = rng.uniform();
-      double value = seed == 1 ? 5 : 1 + rng.uniform();          // a constant; pure noise
-      if (kind < 0.02) value = seed % 2 == 0 ? -1e99 : 1e99;      // absurd spikes
-      else if (kind < 0.04) value = 0;
+      double value = seed == 1 ? 5 : 1 + rng.uniform(); // a constant; pure noise
+      if (kind < 0.02)
+        value = seed % 2 == 0 ? -1e99 : 1e99; // absurd spikes
+      else if (kind < 0.04)
+        value = 0;
       ASSERT_TRUE(record(state, settings, value));
     }
     for (double x : state.adaptive.centre) EXPECT_TRUE(std::isfinite(x));

@@ -91,7 +91,8 @@ TEST(BoxMinimum, FindsTheMinimumInsideAndTheEdgeOutside) {
   EXPECT_NEAR(inside[1], 2.0 / 3, 1e-6);
   const std::vector<double> edge = box_minimum(std::vector<double>{10, -10}, round, low, high);
   EXPECT_EQ(edge, (std::vector<double>{-1, 1}));
-  const std::vector<double> saddle = box_minimum(std::vector<double>{0.1, 0}, std::vector<double>{-2, 0, 0, 2}, low, high);
+  const std::vector<double> saddle =
+      box_minimum(std::vector<double>{0.1, 0}, std::vector<double>{-2, 0, 0, 2}, low, high);
   EXPECT_EQ(saddle, (std::vector<double>{-1, 0})) << "downhill along the negative curvature";
 }
 
