@@ -92,7 +92,7 @@ public:
     p.values.assign(1, 0);
     p.missing = 1;
     p.handed_out = 0;
-    p.points.assign(1, std::move(point_));
+    p.points.assign(1, point_);
   }
   [[nodiscard]] double await_resume() const { return promise_->values[0]; }
 

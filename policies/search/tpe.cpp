@@ -101,7 +101,7 @@ std::optional<candidate> tpe_search::propose(const search_history& history) {
   for (std::size_t i : others) bad.push_back(&history.told[i].point);
   for (const unit_point& p : history.pending) bad.push_back(&p);
   const density promising = density_of(std::move(good));
-  const density rest = density_of(bad.empty() ? promising.centres : std::move(bad));
+  const density rest = density_of(bad.empty() ? promising.centres : bad);
   const bool countable = space_->point_count() > 0; // then the same point would come again and again
   const auto known = [&](const unit_point& p) {
     return std::ranges::find(history.told, p, &observation::point) != history.told.end() ||
