@@ -30,15 +30,15 @@ namespace homeostat {
 
 struct adaptive_tuning {
   std::uint32_t first_looks{4}; ///< measurements of the default before anything is tried, 2..100: noise and level
-  double trust{0.067};          ///< farthest the wanted centre may lie from the present one, fraction of range
+  double trust{0.1};            ///< farthest the wanted centre may lie from the present one, fraction of range
   double follow{0.5};           ///< share of that way the centre goes per step, 0..1
-  double amplitude{0.06};       ///< farthest a trial lies from the wanted centre, fraction of range
-  double trial_cost{0.2}; ///< noises that one trial may cost by the model's curvature: steep plants get small trials
-  double doubt{0.7};      ///< share of the model's standard deviation that trials are drawn with
-  double stillness{12};   ///< steps per knob without a visible offset before one is made, so that no knob goes blind
-  double stir{0.03};      ///< size of that offset, fraction of range
-  double shock{5};        ///< deviations worse than forecast that bring the next step back to the centre
-  double flinch{0.5};     ///< ... and multiply boldness by this
+  double amplitude{0.1};        ///< farthest a trial lies from the wanted centre, fraction of range
+  double trial_cost{1}; ///< noises that one trial may cost by the model's curvature: steep plants get small trials
+  double doubt{0.7};    ///< share of the model's standard deviation that trials are drawn with
+  double stillness{12}; ///< steps per knob without a visible offset before one is made, so that no knob goes blind
+  double stir{0.03};    ///< size of that offset, fraction of range
+  double shock{5};      ///< deviations worse than forecast that bring the next step back to the centre
+  double flinch{0.5};   ///< ... and multiply boldness by this
   double least_boldness{0.3};          ///< but never below this
   double look_gain{2};                 ///< noises by which a look must be better than the present level
   double recognition{2.5};             ///< deviations within which a looked-at regime counts as the remembered one
@@ -72,6 +72,8 @@ struct adaptive_state {
   online_point centre;              ///< the incumbent: continuous positions, one per knob
   online_point quiet_centre;        ///< the centre when nothing spoke for a change
   bank_member quiet_model;          ///< and its chief
+  online_point settled_centre;      ///< where the centre has stayed
+  std::uint32_t settled{0};         ///< for how many quiet steps
   std::vector<std::uint32_t> still; ///< steps since each knob showed an offset
   change_detector detector;
   std::vector<planned_look> looks;      ///< still to be taken, in order

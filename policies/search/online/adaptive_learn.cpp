@@ -67,7 +67,11 @@ online_event on_change(adaptive_state& s, const adaptive_frame& frame, const pla
   remember(s.memory, frame.knobs, s.quiet_centre, s.quiet_model, s.step, t.memory);
   expect_change(s.bank, 1.0, t.bank);
   set_level(s.bank, change.level);
+  const double worsening = change.level - level_at_centre(s.quiet_model);
+  const bool urgent = worsening > t.memory.urgent * noise_at(s.bank, level_at_centre(s.quiet_model));
   call_off(s.trial, true);
+  s.boldness = 1; // shocks on the way were the change's
+  s.settled = 0;
   s.retreating = s.comparing = false;
   s.level = change.level;
   s.averaged = 0;
@@ -75,11 +79,11 @@ online_event on_change(adaptive_state& s, const adaptive_frame& frame, const pla
   s.default_interval = t.default_interval;
   if (change.steps > t.detector.abrupt) return online_event::change_detected;
   std::vector<planned_look> looks;
-  for (std::uint64_t id : worth_a_look(s.memory, frame.knobs, s.centre, s.step, t.memory))
+  for (std::uint64_t id : worth_a_look(s.memory, frame.knobs, s.centre, s.step, urgent, t.memory))
     looks.push_back({find(s.memory, id)->centre, id});
   const online_point home = default_point(frame.knobs);
   if (distance_between(frame.knobs, home, s.centre) > near_default) {
-    if (s.default_passed_over > 0)
+    if (s.default_passed_over > 0 && !urgent)
       --s.default_passed_over;
     else
       looks.push_back({home, 0});
@@ -154,6 +158,18 @@ online_event follow(adaptive_state& s, const adaptive_frame& frame) {
   return moved ? online_event::incumbent_moved : online_event::none;
 }
 
+/// A place that served for a while is remembered even if the plant leaves it too gently for an alarm.
+void remember_if_settled(adaptive_state& s, const adaptive_frame& frame) {
+  const memory_tuning& t = frame.tuning.memory;
+  if (s.settled == 0 || distance_between(frame.knobs, s.settled_centre, s.centre) > t.separation) {
+    s.settled_centre = s.centre;
+    s.settled = 0;
+  }
+  if (++s.settled < t.settled) return;
+  remember(s.memory, frame.knobs, s.centre, s.bank.chief(), s.step, t);
+  s.settled = 0;
+}
+
 /// Now and then the default must prove that it is worse.
 void compare_if_due(adaptive_state& s, const adaptive_frame& frame) {
   if (++s.since_default <= s.default_interval || !is_quiet(s.detector, 0.5, frame.tuning.detector)) return;
@@ -202,6 +218,7 @@ online_event after_step(adaptive_state& s, const adaptive_frame& frame, const on
   if (is_quiet(s.detector, calm_share, t.detector)) {
     s.quiet_centre = s.centre;
     s.quiet_model = s.bank.chief();
+    remember_if_settled(s, frame);
   }
   compare_if_due(s, frame);
   const online_event event = follow(s, frame);
@@ -215,7 +232,7 @@ online_event after_step(adaptive_state& s, const adaptive_frame& frame, const on
 adaptive_state fresh_adaptive(const adaptive_frame& frame, std::uint64_t seed) {
   adaptive_state s;
   s.rng = chacha8_rng(seed);
-  s.centre = s.quiet_centre = default_point(frame.knobs);
+  s.centre = s.quiet_centre = s.settled_centre = default_point(frame.knobs);
   s.still.assign(axes_of(frame.knobs).size(), 0);
   s.default_interval = frame.tuning.default_interval;
   return s;
@@ -231,7 +248,7 @@ online_event learn(adaptive_state& s, const adaptive_frame& frame, const online_
     s.bank = fresh_bank(s.still.size(), s.first, std::max(frame.noise_floor.value_or(0), error.value_or(0)),
                         frame.tuning.bank);
     s.quiet_model = s.bank.chief();
-    s.default_level = level_at_centre(s.bank);
+    s.default_level = level_at_centre(s.bank.chief());
     s.first.clear();
     return online_event::none;
   case online_reason::travel: return online_event::none;

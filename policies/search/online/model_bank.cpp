@@ -189,9 +189,6 @@ double noise_at(const model_bank& bank, double level) {
   return bank.chief().logarithmic ? deviation * std::max(level, 0.0) : deviation;
 }
 
-double level_at_centre(const model_bank& bank) {
-  const double level = bank.chief().filter.mean[0];
-  return bank.chief().logarithmic ? std::exp(level) : level;
-}
+double level_at_centre(const bank_member& m) { return m.logarithmic ? std::exp(m.filter.mean[0]) : m.filter.mean[0]; }
 
 } // namespace homeostat

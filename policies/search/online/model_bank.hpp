@@ -19,7 +19,7 @@ struct bank_tuning {
   double prior_gradient{10};    ///< expected |slope| over the whole range
   double prior_curvature{60};   ///< expected curvature, and its uncertainty
   double memory{0.97};          ///< weight kept per step by a hypothesis's record of forecasts, 0..1
-  double noise_rate{0.015};     ///< weight of the newest residual in the noise estimate, 0..1
+  double noise_rate{0.03};      ///< weight of the newest residual in the noise estimate, 0..1
   double locality{0.2};         ///< distance at which a measurement counts half: a quadratic is a local truth
   double shape_change{3};       ///< how much curvature changes over one range of the centre's own movement, relative
   double shift_gradient{0.37};  ///< after a change: the optimum may be this far from where it was
@@ -79,8 +79,8 @@ void restart_at(model_bank& bank, const std::vector<double>& by, double level, c
 /// @returns the chief's noise as a standard deviation in the objective's unit at this level.
 [[nodiscard]] double noise_at(const model_bank& bank, double level);
 
-/// @returns the chief's level at the centre, in the objective's unit.
-[[nodiscard]] double level_at_centre(const model_bank& bank);
+/// @returns the model's level at its centre, in the objective's unit.
+[[nodiscard]] double level_at_centre(const bank_member& m);
 
 /// @returns a value in the model's scale.
 [[nodiscard]] double modelled(const bank_member& m, double value, double scale);

@@ -25,12 +25,14 @@ std::uint64_t remember(regime_memory& memory, std::span<const knob_spec> knobs, 
 }
 
 std::vector<std::uint64_t> worth_a_look(regime_memory& memory, std::span<const knob_spec> knobs,
-                                        const online_point& centre, std::uint64_t step, const memory_tuning& tuning) {
+                                        const online_point& centre, std::uint64_t step, bool urgent,
+                                        const memory_tuning& tuning) {
   std::erase_if(memory.regimes, [&](const regime& r) { return step - r.used_at > tuning.lifetime; });
+  const std::size_t most = urgent ? tuning.urgent_looks : tuning.looks;
   std::vector<std::uint64_t> ids;
-  for (auto r = memory.regimes.rbegin(); r != memory.regimes.rend() && ids.size() < tuning.looks; ++r) {
+  for (auto r = memory.regimes.rbegin(); r != memory.regimes.rend() && ids.size() < most; ++r) {
     if (distance_between(knobs, r->centre, centre) < tuning.separation) continue;
-    if (r->passed_over > 0)
+    if (r->passed_over > 0 && !urgent)
       --r->passed_over;
     else
       ids.push_back(r->id);

@@ -15,6 +15,9 @@ struct memory_tuning {
   std::uint64_t lifetime{100'000}; ///< steps after which a regime that was not met again is forgotten, > 0
   double separation{0.1};          ///< points nearer than this, fraction of range, are one regime, 0..1
   std::size_t looks{2};            ///< regimes looked at after one change
+  std::size_t urgent_looks{4};     ///< ... and after one that made matters much worse, however useless they were before
+  double urgent{8};                ///< noises by which it must be worse for that
+  std::uint32_t settled{30};       ///< quiet steps at one place after which it is remembered
   std::uint32_t patience{40};      ///< most changes a regime is passed over after useless looks
   friend bool operator==(const memory_tuning&, const memory_tuning&) = default;
 };
@@ -42,10 +45,11 @@ struct regime_memory {
 std::uint64_t remember(regime_memory& memory, std::span<const knob_spec> knobs, const online_point& centre,
                        const bank_member& model, std::uint64_t step, const memory_tuning& tuning);
 
-/// @returns ids of regimes worth a look from `centre` after a change, the best bet first. Useless ones are passed over
-///          ever more rarely. Regimes past their lifetime are dropped.
+/// @param urgent  the change made matters much worse.
+/// @returns ids of regimes worth a look from `centre` after a change, the best bet first. Useless ones are looked at
+///          ever more rarely, unless it is urgent. Regimes past their lifetime are dropped.
 [[nodiscard]] std::vector<std::uint64_t> worth_a_look(regime_memory& memory, std::span<const knob_spec> knobs,
-                                                      const online_point& centre, std::uint64_t step,
+                                                      const online_point& centre, std::uint64_t step, bool urgent,
                                                       const memory_tuning& tuning);
 
 /// @returns the regime, or nothing.

@@ -85,8 +85,8 @@ TEST(RegimeMemory, ForgetsAfterItsLifetime) {
   memory_tuning tuning;
   tuning.lifetime = 100;
   const auto id = remember(memory, two_knobs, {0.1, 0.1}, {}, 1000, tuning);
-  EXPECT_EQ(worth_a_look(memory, two_knobs, {0.9, 0.9}, 1100, tuning), std::vector{id});
-  EXPECT_TRUE(worth_a_look(memory, two_knobs, {0.9, 0.9}, 1101, tuning).empty());
+  EXPECT_EQ(worth_a_look(memory, two_knobs, {0.9, 0.9}, 1100, false, tuning), std::vector{id});
+  EXPECT_TRUE(worth_a_look(memory, two_knobs, {0.9, 0.9}, 1101, false, tuning).empty());
   EXPECT_TRUE(memory.regimes.empty());
 }
 
@@ -97,14 +97,14 @@ TEST(RegimeMemory, PassesOverUselessRegimesEverLonger) {
   std::vector<int> pauses;
   for (int round = 0; round < 9; ++round) {
     int pause = 0;
-    while (worth_a_look(memory, two_knobs, {0.9, 0.9}, 1, tuning).empty()) ++pause;
+    while (worth_a_look(memory, two_knobs, {0.9, 0.9}, 1, false, tuning).empty()) ++pause;
     pauses.push_back(pause);
     credit(memory, id, false, 1, tuning);
   }
   EXPECT_EQ(pauses, (std::vector{0, 0, 1, 3, 7, 15, 31, 40, 40}));
   credit(memory, id, true, 2, tuning);
-  EXPECT_FALSE(worth_a_look(memory, two_knobs, {0.9, 0.9}, 2, tuning).empty());
-  EXPECT_TRUE(worth_a_look(memory, two_knobs, {0.15, 0.1}, 2, tuning).empty()) << "already there";
+  EXPECT_FALSE(worth_a_look(memory, two_knobs, {0.9, 0.9}, 2, false, tuning).empty());
+  EXPECT_TRUE(worth_a_look(memory, two_knobs, {0.15, 0.1}, 2, false, tuning).empty()) << "already there";
 }
 
 // ---- switch trials
