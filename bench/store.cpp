@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <numeric>
 #include <thread>
 
 namespace homeostat::bench {
@@ -64,36 +65,41 @@ std::vector<row> append_and_verify(store& target) {
                    500'000)};
 }
 
-/// Mean latency of one submit when `loops` submit again as soon as they are answered.
+/// Mean latency of one submit when `loops` submit again as soon as they are answered. Loops are actors: one scheduler
+/// thread, this one, runs them all; a thread each would measure the waking of threads.
 double closed_loop_latency(store_adapter& adapter, int loops, int rounds) {
-  std::vector<double> sums(static_cast<std::size_t>(loops));
-  std::vector<std::thread> threads;
-  for (int l = 0; l < loops; ++l)
-    threads.emplace_back([&, l] {
-      std::mutex mutex;
-      std::condition_variable done;
-      for (int i = 0; i < rounds; ++i) {
-        bool answered = false;
-        const auto begin = clock::now();
-        audit_batch batch{.loop = "loop" + std::to_string(l),
-                          .records = {typical_record(static_cast<std::uint64_t>(i))},
-                          .state = std::string(1500, 's'),
-                          .durable = true};
-        const bool taken = adapter.submit(std::move(batch), [&](const audit_answer& answer) {
-          if (answer.status != audit_status::durable) std::exit(1);
-          const std::lock_guard lock(mutex);
-          answered = true;
-          done.notify_one();
-        });
-        if (!taken) std::exit(1);
-        std::unique_lock lock(mutex);
-        done.wait(lock, [&] { return answered; });
-        sums[static_cast<std::size_t>(l)] += seconds_since(begin);
-      }
-    });
-  for (auto& thread : threads) thread.join();
+  std::mutex mutex;
+  std::condition_variable answered;
+  std::vector<int> ready(static_cast<std::size_t>(loops));
+  std::iota(ready.begin(), ready.end(), 0);
+  std::vector<int> left(ready.size(), rounds);
+  std::vector<clock::time_point> begin(ready.size());
   double sum = 0;
-  for (double s : sums) sum += s;
+  for (int waiting = loops * rounds; waiting > 0;) {
+    std::vector<int> now;
+    {
+      std::unique_lock lock(mutex);
+      answered.wait(lock, [&] { return !ready.empty(); });
+      now.swap(ready);
+    }
+    for (int l : now) {
+      const auto at = static_cast<std::size_t>(l);
+      if (begin[at] != clock::time_point{}) sum += seconds_since(begin[at]), --waiting;
+      if (left[at]-- == 0) continue;
+      begin[at] = clock::now();
+      audit_batch batch{.loop = "loop" + std::to_string(l),
+                        .records = {typical_record(static_cast<std::uint64_t>(left[at]))},
+                        .state = std::string(1500, 's'),
+                        .durable = true};
+      const bool taken = adapter.submit(std::move(batch), [&, l](const audit_answer& answer) {
+        if (answer.status != audit_status::durable) std::exit(1);
+        const std::lock_guard lock(mutex);
+        ready.push_back(l);
+        answered.notify_one();
+      });
+      if (!taken) std::exit(1);
+    }
+  }
   return sum / loops / rounds;
 }
 

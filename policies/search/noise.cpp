@@ -105,12 +105,15 @@ std::optional<observation> lowest_posterior_mean(const search_space& space, cons
   for (std::size_t i : order) points.push_back(history.told[i].point), values.push_back(history.told[i].value);
   surrogate model(space);
   fit_robustly(model, points, values, 4, 15);
-  const std::vector<double> residuals = model.residuals();
-  std::size_t lowest = 0;
-  for (std::size_t i = 0; i < points.size(); ++i)
-    if (values[i] - residuals[i] < values[lowest] - residuals[lowest]) lowest = i;
-  unit_point best = points[lowest];
-  double mean = model.mean_at(best);
+  // Pessimistic: where nothing was measured nearby, a low mean is a promise of the trend only.
+  const auto worst_case = [&](const unit_point& p) {
+    const surrogate_prediction at = model.predict(p);
+    return at.mean + at.deviation;
+  };
+  unit_point best = points.front();
+  double lowest = worst_case(best);
+  for (const unit_point& p : points)
+    if (const double value = worst_case(p); value < lowest) best = p, lowest = value;
   chacha8_rng rng(history.told.size());
   double radius = 0.15;
   for (int i = 0; i < 400; ++i) {
@@ -118,13 +121,13 @@ std::optional<observation> lowest_posterior_mean(const search_space& space, cons
     for (std::size_t k = 0; k < tried.size(); ++k)
       if (space.is_ordered_axis(k)) tried[k] = space.inside(k, tried[k] + radius * normal(rng));
     tried = space.snapped(tried);
-    const double value = model.mean_at(tried);
-    if (value < mean)
-      best = tried, mean = value, radius = std::min(0.2, radius * 1.3);
+    const double value = worst_case(tried);
+    if (value < lowest)
+      best = tried, lowest = value, radius = std::min(0.2, radius * 1.3);
     else
       radius = std::max(1e-4, radius * 0.96);
   }
-  return observation{best, mean};
+  return observation{best, model.mean_at(best)};
 }
 
 } // namespace homeostat

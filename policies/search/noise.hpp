@@ -18,8 +18,8 @@ namespace homeostat {
 void fit_robustly(surrogate& model, std::span<const unit_point> points, std::span<const double> values, int passes,
                   int trials);
 
-/// @returns the point (measured or between measured ones) where a robust model of all results is lowest, and that mean;
-///          nothing before the first result.
+/// @returns the point (measured or between measured ones) where a robust model of all results promises the lowest mean
+///          plus one standard deviation, and its mean; nothing before the first result.
 [[nodiscard]] std::optional<observation> lowest_posterior_mean(const search_space& space,
                                                                const search_history& history);
 
