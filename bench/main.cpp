@@ -39,22 +39,33 @@ void print(const row& r) {
 } // namespace
 
 int main(int argc, char** argv) {
-  std::string out = "bench.json";
-  for (int i = 1; i + 1 < argc; ++i)
-    if (std::string_view(argv[i]) == "--out") out = argv[i + 1];
+  std::string out = "bench.json", only;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view option = argv[i];
+    if (option == "--out" && i + 1 < argc) {
+      out = argv[++i];
+    } else if (option == "--only" && i + 1 < argc) {
+      only = argv[++i];
+    } else {
+      std::fprintf(stderr, "unknown option '%s', expected --out FILE or --only hotpath|decision|search|store|actors\n",
+                   argv[i]);
+      return 2;
+    }
+  }
   const homeostat::scratch_folder scratch("homeostat-bench");
   std::printf("%-30s %12s %-12s %12s %8s   %-26s\n", "row", "value", "unit", "baseline", "ratio", "budget");
   std::vector<row> all;
+  const auto wanted = [&](std::string_view group) { return only.empty() || only == group; };
   const auto add = [&](std::vector<row> rows) {
     for (row& r : rows) print(r), all.push_back(std::move(r));
   };
-  add(homeostat::bench::hotpath_rows());
-  add(homeostat::bench::decision_rows());
-  add(homeostat::bench::search_rows());
-  add(homeostat::bench::store_rows(scratch.path()));
-  add(homeostat::bench::actor_rows());
+  if (wanted("hotpath")) add(homeostat::bench::hotpath_rows());
+  if (wanted("decision")) add(homeostat::bench::decision_rows());
+  if (wanted("search")) add(homeostat::bench::search_rows());
+  if (wanted("store")) add(homeostat::bench::store_rows(scratch.path()));
+  if (wanted("actors")) add(homeostat::bench::actor_rows());
   write_json(out, all);
-  bool ok = true;
+  bool ok = !all.empty();
   for (const row& r : all) ok = ok && r.ok;
   return ok ? 0 : 1;
 }

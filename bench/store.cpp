@@ -93,9 +93,13 @@ double closed_loop_latency(store_adapter& adapter, int loops, int rounds) {
                         .durable = true};
       const bool taken = adapter.submit(std::move(batch), [&, l](const audit_answer& answer) {
         if (answer.status != audit_status::durable) std::exit(1);
-        const std::lock_guard lock(mutex);
-        ready.push_back(l);
-        answered.notify_one();
+        bool first = false;
+        {
+          const std::lock_guard lock(mutex);
+          first = ready.empty();
+          ready.push_back(l);
+        }
+        if (first) answered.notify_one();
       });
       if (!taken) std::exit(1);
     }

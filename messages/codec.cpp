@@ -352,7 +352,8 @@ std::string encode(const loop_status& x) { return to_bytes<v1::LoopStatus>(x); }
 std::string encode(const sensor_status& x) { return to_bytes<v1::LoopStatus>(x); }
 
 std::string encode(const audit_record& x, std::string_view loop) {
-  v1::AuditRecord message;
+  thread_local v1::AuditRecord message; // keeps its memory: records are what a node encodes most
+  message.Clear();
   put(&message, x);
   message.set_loop(text(loop));
   return message.SerializeAsString();

@@ -1,5 +1,6 @@
 #include "messages/codec_fields.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -41,6 +42,11 @@ std::string text(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
   while (!bytes.empty()) {
+    // Nearly all text is ASCII: it is copied in runs.
+    const auto run = std::ranges::find_if(bytes, [](char c) { return (static_cast<unsigned char>(c) & 0x80U) != 0; });
+    out.append(bytes.begin(), run);
+    bytes.remove_prefix(static_cast<std::size_t>(run - bytes.begin()));
+    if (bytes.empty()) break;
     const std::size_t length = sequence_at(bytes);
     out += length == 0 ? std::string_view("\uFFFD") : bytes.substr(0, length);
     bytes.remove_prefix(std::max<std::size_t>(length, 1));

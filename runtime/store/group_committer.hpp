@@ -29,7 +29,7 @@ struct group_limits {
   std::size_t max_group_bytes{std::size_t{16} << 20};
   /// How long a group may wait for stragglers: this share of the last commit's duration, but never above the cap, so
   /// that one stalled sync does not delay the commit behind it.
-  double gather_share{0.2}; ///< 0..1
+  double gather_share{0.5}; ///< 0..1
   std::chrono::microseconds gather_cap{2'000};
 };
 
