@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <iterator>
 #include <numeric>
+#include <utility>
 
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -87,18 +89,15 @@ void group_committer::run() {
     bool too_late = false;
     {
       std::unique_lock lock{mutex_};
-      wanted_ = 1;
-      wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+      await_first(lock);
       if (waiting_.empty()) return;
-      if (!stopping_) gather(lock);
-      wanted_ = nobody;
       too_late = stopping_ && clock::now() >= deadline_;
       if (too_late) tried_all_ = false;
-      g = take_group(too_late);
+      take(g, too_late);
     }
     if (too_late) {
       const store_error stopped{store_error_kind::closed, "the commit queue was stopped before this batch's turn"};
-      g.outcomes.assign(g.batches.size(), std::unexpected{stopped});
+      g.outcomes.assign(g.waiters.size(), std::unexpected{stopped});
     } else {
       commit(g);
     }
@@ -107,72 +106,119 @@ void group_committer::run() {
   }
 }
 
-void group_committer::gather(std::unique_lock<std::mutex>& lock) {
-  using real_time = std::chrono::duration<double, std::nano>; // a large share must meet the cap before it can overflow
-  const real_time share = real_time{stats_.last_commit} * limits_.gather_share;
-  const auto wait = std::chrono::duration_cast<clock::duration>(std::min<real_time>(share, limits_.gather_cap));
-  const auto until = clock::now() + wait;
-  wanted_ = std::max<std::size_t>(1, expected_);
-  wake_.wait_until(lock, until, [this] {
-    return stopping_ || waiting_.size() >= expected_ || waiting_entries_ >= limits_.max_group_entries;
-  });
+/// Waits until something waits or the end has come. When a group was just answered its submitters are about to come
+/// again, and going to sleep and being woken would cost each round two switches of threads: so first it stays awake for
+/// a moment, giving way to whoever else wants the processor.
+void group_committer::await_first(std::unique_lock<std::mutex>& lock) {
+  const auto ready = [this] { return stopping_ || !waiting_.empty(); };
+  const auto awake = std::min<clock::duration>(stats_.last_commit / 8, limits_.awake_cap);
+  for (const auto until = clock::now() + awake; expected_ > 1 && !ready() && clock::now() < until;) {
+    lock.unlock();
+    std::this_thread::yield();
+    lock.lock();
+  }
+  wanted_ = 1;
+  wake_.wait(lock, ready);
+  wanted_ = nobody;
 }
 
-group_committer::group group_committer::take_group(bool everything) {
-  group g;
-  std::size_t entries = 0, bytes = 0;
+/// Moves what waits into the group, up to its limits; mutex_ is held.
+/// @returns whether anything was taken.
+bool group_committer::take(group& g, bool everything) {
+  std::vector<store_batch> part;
   while (!waiting_.empty()) {
     const waiter& next = waiters_.front();
-    entries += next.entries;
-    bytes += next.bytes;
-    const bool too_much = entries > limits_.max_group_entries || bytes > limits_.max_group_bytes;
-    if (too_much && !everything && !g.batches.empty()) break;
+    const bool too_much =
+        g.entries + next.entries > limits_.max_group_entries || g.bytes + next.bytes > limits_.max_group_bytes;
+    if (too_much && !everything && !g.waiters.empty()) break;
+    g.entries += next.entries;
+    g.bytes += next.bytes;
     waiting_entries_ -= next.entries;
-    g.batches.push_back(std::move(waiting_.front()));
+    part.push_back(std::move(waiting_.front()));
     g.waiters.push_back(std::move(waiters_.front()));
     waiting_.pop_front();
     waiters_.pop_front();
   }
-  return g;
+  if (part.empty()) return false;
+  g.parts.push_back(std::move(part));
+  return true;
+}
+
+/// What has come for an open group since it was last asked; waits for stragglers when nothing has.
+/// @returns an empty span when the group is closed: complete, full, or out of time.
+std::span<const store_batch> group_committer::take_more(group& g) {
+  std::unique_lock lock{mutex_};
+  if (take(g, false)) return g.parts.back();
+  const bool full = !waiting_.empty();
+  if (full || stopping_ || g.waiters.size() >= expected_) return {};
+  const auto begin = clock::now();
+  const std::size_t missing = expected_ - g.waiters.size();
+  wanted_ = missing;
+  wake_.wait_until(lock, g.until, [&] {
+    return stopping_ || waiting_.size() >= missing || waiting_entries_ >= limits_.max_group_entries;
+  });
+  wanted_ = nobody;
+  g.waited_for += clock::now() - begin;
+  return take(g, false) ? std::span<const store_batch>{g.parts.back()} : std::span<const store_batch>{};
 }
 
 void group_committer::commit(group& g) {
+  using real_time = std::chrono::duration<double, std::nano>; // a large share must meet the cap before it can overflow
   const auto started = clock::now();
-  g.outcomes.reserve(g.batches.size());
-  commit_part(g, 0, g.batches.size());
+  {
+    const std::scoped_lock lock{mutex_};
+    const real_time share = real_time{stats_.last_commit} * limits_.gather_share;
+    g.until = started + std::chrono::duration_cast<clock::duration>(std::min<real_time>(share, limits_.gather_cap));
+  }
+  bool first = true;
+  const commit_outcome last = commit_guarded([&]() -> std::span<const store_batch> {
+    return std::exchange(first, false) ? std::span<const store_batch>{g.parts.front()} : take_more(g);
+  });
+  g.outcomes.reserve(g.waiters.size());
+  std::vector<store_batch> all;
+  for (auto& part : g.parts) std::ranges::move(part, std::back_inserter(all));
+  if (!last && last.error().kind == store_error_kind::invalid && all.size() > 1)
+    commit_apart(g, all);
+  else
+    note(g, all, last);
   const std::scoped_lock lock{mutex_};
-  stats_.last_commit = clock::now() - started;
+  stats_.last_commit = clock::now() - started - g.waited_for;
 }
 
-/// Commits some batches of a group and appends their outcomes. One unacceptable batch must not fail its neighbours, so
-/// a refused part is halved until the culprit stands alone; that costs a few syncs, and only then.
-void group_committer::commit_part(group& g, std::size_t first, std::size_t count) {
-  const auto part = std::span<const store_batch>{g.batches}.subspan(first, count);
-  const commit_outcome last = commit_guarded(part);
-  if (!last && last.error().kind == store_error_kind::invalid && count > 1) {
-    commit_part(g, first, count / 2);
-    commit_part(g, first + count / 2, count - count / 2);
-    return;
-  }
-  if (!last) {
-    g.outcomes.insert(g.outcomes.end(), count, last);
-    return;
-  }
-  std::uint64_t records = std::accumulate(part.begin(), part.end(), std::uint64_t{0},
-                                          [](std::uint64_t n, const store_batch& b) { return n + b.records.size(); });
-  for (const store_batch& b : part) {
-    records -= b.records.size();
-    g.outcomes.emplace_back(*last - records);
+/// Commits the halves of a refused group, and theirs. One unacceptable batch must not fail its neighbours, so what is
+/// refused is halved until the culprit stands alone; that costs a few syncs, and only then.
+void group_committer::commit_apart(group& g, std::span<const store_batch> batches) {
+  for (const auto part : {batches.first(batches.size() / 2), batches.subspan(batches.size() / 2)}) {
+    auto rest = part;
+    const commit_outcome last = commit_guarded([&] { return std::exchange(rest, {}); });
+    if (!last && last.error().kind == store_error_kind::invalid && part.size() > 1)
+      commit_apart(g, part);
+    else
+      note(g, part, last);
   }
 }
 
-commit_outcome group_committer::commit_guarded(std::span<const store_batch> batches) {
+/// Appends what each batch of a transaction learns.
+void group_committer::note(group& g, std::span<const store_batch> batches, const commit_outcome& outcome) {
+  if (!outcome) {
+    g.outcomes.insert(g.outcomes.end(), batches.size(), outcome);
+    return;
+  }
+  std::uint64_t behind = std::accumulate(batches.begin(), batches.end(), std::uint64_t{0},
+                                         [](std::uint64_t n, const store_batch& b) { return n + b.records.size(); });
+  for (const store_batch& b : batches) {
+    behind -= b.records.size();
+    g.outcomes.emplace_back(*outcome - behind);
+  }
+}
+
+commit_outcome group_committer::commit_guarded(const batch_source& next) {
   {
     const std::scoped_lock lock{mutex_};
     ++stats_.groups;
   }
   try {
-    return target_.commit(batches);
+    return target_.commit(next);
   } catch (const std::exception& e) {
     return std::unexpected{store_error{store_error_kind::io, std::string{"the store threw: "} + e.what()}};
   } catch (...) { return std::unexpected{store_error{store_error_kind::io, "the store threw"}}; }
@@ -186,7 +232,7 @@ void group_committer::release(const group& g) {
     stats_.pending_bytes -= w.bytes;
   }
   for (const commit_outcome& o : g.outcomes) ++(o ? stats_.committed : stats_.failed);
-  expected_ = g.batches.size() + waiting_.size();
+  expected_ = g.waiters.size() + waiting_.size();
 }
 
 void group_committer::answer(group& g) {

@@ -27,10 +27,12 @@ struct group_limits {
   /// What one transaction takes at most; it bounds how long those behind it wait. A larger batch goes alone.
   std::size_t max_group_entries{8'192};
   std::size_t max_group_bytes{std::size_t{16} << 20};
-  /// How long a group may wait for stragglers: this share of the last commit's duration, but never above the cap, so
-  /// that one stalled sync does not delay the commit behind it.
+  /// How long a group may stay open for stragglers: this share of the last commit's duration, but never above the cap,
+  /// so that one stalled sync does not delay the commit behind it.
   double gather_share{0.5}; ///< 0..1
   std::chrono::microseconds gather_cap{2'000};
+  /// How long the writer stays awake for those it just answered, at most; never more than an eighth of a commit.
+  std::chrono::microseconds awake_cap{100};
 };
 
 struct group_stats {
@@ -48,10 +50,11 @@ struct group_stats {
 /// Shares one disk sync among all who wait for one. Any number of threads submit; one writer thread commits everything
 /// that waits as one group.
 ///
-/// A group that is about to start first gathers: those who were just answered tend to come again at once, and whoever
-/// misses the group pays for a whole second sync. So the writer waits, for at most a small share of what a commit
-/// costs, until as many wait as were answered last time plus those who arrived meanwhile. That sum also brings two
-/// halves together again that would otherwise alternate forever, each waiting for the other's sync.
+/// A group stays open while it is written: those who were just answered tend to come again at once, and whoever misses
+/// the group pays for a whole second sync. So before the sync the writer waits, for at most a share of what a commit
+/// costs, until as many have come as were answered last time plus those who arrived meanwhile. That sum also brings
+/// two halves together again that would otherwise alternate forever, each waiting for the other's sync. What came early
+/// is written while the rest is still being submitted: at 64 submitters this hides all of their work but the first's.
 ///
 /// A failing store does not stop it: each group is answered with the error, and the next one tries again.
 class group_committer {
@@ -88,20 +91,27 @@ private:
     std::size_t bytes{0};
   };
 
-  /// Batches and who waits for them, by the same index; the batches stand alone because the store takes a span of them.
+  /// Batches and who waits for them, by the same index. Batches stand in the parts in which they were taken, because
+  /// the store may still read the earlier ones while later ones are added.
   struct group {
-    std::vector<store_batch> batches;
+    std::vector<std::vector<store_batch>> parts;
     std::vector<waiter> waiters;
     std::vector<commit_outcome> outcomes;
+    std::size_t entries{0};
+    std::size_t bytes{0};
+    clock::time_point until{};     ///< when it closes at the latest
+    clock::duration waited_for{0}; ///< time spent waiting for stragglers
   };
 
   void run();
-  void gather(std::unique_lock<std::mutex>& lock);
-  group take_group(bool everything);
+  void await_first(std::unique_lock<std::mutex>& lock);
+  bool take(group& g, bool everything);
+  std::span<const store_batch> take_more(group& g);
   void release(const group& g);
   void commit(group& g);
-  void commit_part(group& g, std::size_t first, std::size_t count);
-  commit_outcome commit_guarded(std::span<const store_batch> batches);
+  void commit_apart(group& g, std::span<const store_batch> batches);
+  commit_outcome commit_guarded(const batch_source& next);
+  static void note(group& g, std::span<const store_batch> batches, const commit_outcome& outcome);
   void answer(group& g);
 
   store& target_;
@@ -113,7 +123,7 @@ private:
   std::deque<waiter> waiters_; ///< of waiting_, by the same index
   std::size_t waiting_entries_{0};
   std::size_t wanted_{1};   ///< batches whose waiting wakes the writer; the largest number while it is awake
-  std::size_t expected_{0}; ///< batches that the next group waits for, within the gather time
+  std::size_t expected_{0}; ///< batches that the next group stays open for, within the gather time
   bool stopping_{false};
   clock::time_point deadline_{clock::time_point::max()};
   bool tried_all_{true};

@@ -89,12 +89,13 @@ public:
 
   ~sqlite_store() override { shut(); }
 
-  std::expected<std::uint64_t, store_error> commit(std::span<const store_batch> batches) override {
+  using store::commit;
+  std::expected<std::uint64_t, store_error> commit(const batch_source& next) override {
     const usage::permit inside = usage_.enter();
     if (!inside) return closed();
     if (read_only_) return fail(path_, store_error_kind::invalid, "commit to a store that was opened for reading");
     const std::scoped_lock turn{write_turn_};
-    return writer_->commit(batches);
+    return writer_->commit(next);
   }
 
   std::expected<std::optional<std::string>, store_error> load_state(std::string_view key) override {

@@ -97,25 +97,33 @@ sqlite_writer::outcome sqlite_writer::prepare_statements() {
   return {};
 }
 
-std::expected<std::uint64_t, store_error> sqlite_writer::commit(std::span<const store_batch> batches) {
-  for (const store_batch& b : batches)
-    if (auto ok = check_batch(b); !ok) return fail(db_, ok.error().kind, "commit refused: " + ok.error().what);
-  if (std::ranges::all_of(batches, is_empty)) return sequence_;
+std::expected<std::uint64_t, store_error> sqlite_writer::commit(const batch_source& next) {
+  outcome done;
+  bool begun = false;
+  for (auto batches = next(); done && !batches.empty(); batches = done ? next() : std::span<const store_batch>{}) {
+    if (std::ranges::all_of(batches, is_empty)) continue;
+    if (!begun) done = begin();
+    begun = true;
+    if (done) done = write(batches);
+  }
+  if (!begun) return sequence_;
+  if (done) done = finish();
+  if (!done) {
+    forget_unwritten();
+    return std::unexpected{done.error()};
+  }
+  sequence_ = next_sequence_;
+  hash_ = next_hash_;
+  return sequence_;
+}
+
+sqlite_writer::outcome sqlite_writer::begin() {
   // Writes to a file that was deleted succeed and are lost.
   if (db_.has_moved())
     return fail(db_, store_error_kind::io, "the file was moved, replaced or deleted while in use; nothing is written");
   next_sequence_ = sequence_;
   next_hash_ = hash_;
-  if (auto begun = begin_.run("beginning a commit"); !begun) return std::unexpected{begun.error()};
-  auto written = write(batches);
-  if (written) written = commit_.run("committing");
-  if (!written) {
-    forget_unwritten();
-    return std::unexpected{written.error()};
-  }
-  sequence_ = next_sequence_;
-  hash_ = next_hash_;
-  return sequence_;
+  return begin_.run("beginning a commit");
 }
 
 void sqlite_writer::forget_unwritten() {
@@ -126,6 +134,8 @@ void sqlite_writer::forget_unwritten() {
 }
 
 sqlite_writer::outcome sqlite_writer::write(std::span<const store_batch> batches) {
+  for (const store_batch& b : batches)
+    if (auto ok = check_batch(b); !ok) return fail(db_, ok.error().kind, "commit refused: " + ok.error().what);
   try {
     for (const store_batch& b : batches) {
       for (const audit_entry& e : b.records)
@@ -140,8 +150,13 @@ sqlite_writer::outcome sqlite_writer::write(std::span<const store_batch> batches
   } catch (const std::exception& e) { // memory, or the crypto library
     return fail(db_, store_error_kind::io, std::string{"commit failed: "} + e.what());
   }
+  return {};
+}
+
+sqlite_writer::outcome sqlite_writer::finish() {
   if (auto ok = flush_rows(); !ok) return ok;
-  return move_head();
+  if (auto ok = move_head(); !ok) return ok;
+  return commit_.run("committing");
 }
 
 sqlite_writer::outcome sqlite_writer::append(const audit_entry& e) {

@@ -14,7 +14,7 @@ public:
                                                                                         std::uint64_t max_bytes);
 
   /// See store::commit. A failed commit leaves the writer ready for the next one.
-  std::expected<std::uint64_t, store_error> commit(std::span<const store_batch> batches);
+  std::expected<std::uint64_t, store_error> commit(const batch_source& next);
 
 private:
   using outcome = std::expected<void, store_error>;
@@ -34,7 +34,9 @@ private:
   outcome prepare_statements();
   outcome check_end();
 
+  outcome begin();
   outcome write(std::span<const store_batch> batches);
+  outcome finish();
   outcome append(const audit_entry& entry);
   outcome list_in_block(const audit_entry& entry, std::uint64_t sequence);
   outcome flush_rows();

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -178,19 +179,30 @@ struct latest_revision {};
 struct latest_tested_revision {};
 using revision_key = std::variant<latest_revision, latest_tested_revision, std::uint64_t, std::string>;
 
+/// Hands out batches to be committed together, until it answers with an empty span. What it handed out stays where it
+/// is until the commit returns. It may block for as long as its owner wants to wait for more.
+using batch_source = std::function<std::span<const store_batch>()>;
+
 /// A durable store. Every member may be called from any thread; calls may block on the disk, so no actor makes them
 /// itself. A read sees every commit that was acknowledged before it began.
 class store {
 public:
   virtual ~store() = default;
 
-  /// Makes every batch durable in one transaction, in order: all of them or none.
-  /// @param batches  each within the limits of check_batch; an empty span does nothing.
+  /// Makes every batch durable in one transaction, in order: all of them or none. Work on the first batches goes on
+  /// while the later ones are still being made.
+  /// @param next  batches, each within the limits of check_batch; none at all does nothing. Not asked again once it has
+  ///              answered with nothing, or after an error.
   /// @returns the sequence of the last audit record in the store.
   /// @errors  busy, full, io, corrupt, schema, closed: nothing is visible, and the caller may try again. After io the
   ///          batches may still turn up when the machine loses power before the next successful commit.
   ///          invalid: one batch breaks a limit, repeats a revision, or marks one that does not exist.
-  virtual std::expected<std::uint64_t, store_error> commit(std::span<const store_batch> batches) = 0;
+  virtual std::expected<std::uint64_t, store_error> commit(const batch_source& next) = 0;
+
+  /// The same of batches that are all there.
+  std::expected<std::uint64_t, store_error> commit(std::span<const store_batch> batches) {
+    return commit([&] { return std::exchange(batches, {}); });
+  }
 
   /// @returns the blob last written under key; nothing when there is none.
   virtual std::expected<std::optional<std::string>, store_error> load_state(std::string_view key) = 0;

@@ -55,7 +55,10 @@ public:
     return log_;
   }
 
-  std::expected<std::uint64_t, store_error> commit(std::span<const store_batch> batches) override {
+  using store::commit;
+  std::expected<std::uint64_t, store_error> commit(const batch_source& next) override {
+    std::vector<store_batch> batches;
+    for (auto some = next(); !some.empty(); some = next()) batches.insert(batches.end(), some.begin(), some.end());
     std::unique_lock lock{mutex_};
     ++begun_;
     changed_.notify_all();

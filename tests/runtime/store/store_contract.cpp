@@ -125,9 +125,9 @@ TEST_P(store_contract, SequencesGoOnAfterReopening) {
 }
 
 TEST_P(store_contract, CommittingNothingReturnsTheLastSequence) {
-  EXPECT_EQ(got(store_->commit({})), 0U);
+  EXPECT_EQ(got(store_->commit(std::span<const store_batch>{})), 0U);
   commit_one(*store_, records({entry(1)}));
-  EXPECT_EQ(got(store_->commit({})), 1U);
+  EXPECT_EQ(got(store_->commit(std::span<const store_batch>{})), 1U);
   EXPECT_EQ(commit_one(*store_, {}), 1U);
   EXPECT_EQ(commit_one(*store_, state("a", "b")), 1U);
 }
