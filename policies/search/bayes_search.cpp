@@ -92,15 +92,22 @@ bayes_search::incumbent bayes_search::fit(const search_history& history) {
     surrogate_shape shape = model_.shape();
     shape.noise = 1e-4;
     if (!model_.condition(shape)) model_.condition(surrogate_shape{.noise = 1e-2});
-    model_.improve_shape(3, false);
+    model_.improve_shape(2, false);
   }
   return best;
 }
 
-double bayes_search::score(const unit_point& point, double best) const {
-  const surrogate_prediction p = model_.predict(point);
-  return settings_.noisy ? caution_ * p.deviation - p.mean
-                         : std::log(expected_improvement(p.mean, p.deviation, best) + 1e-300);
+bool bayes_search::improve(std::span<const unit_point> tried, double incumbent_value, unit_point& best,
+                           double& top) const {
+  const std::vector<surrogate_prediction> predictions = model_.predict(tried);
+  bool better = false;
+  for (std::size_t i = 0; i < tried.size(); ++i) {
+    const auto& [mean, deviation] = predictions[i];
+    const double score = settings_.noisy ? caution_ * deviation - mean
+                                         : std::log(expected_improvement(mean, deviation, incumbent_value) + 1e-300);
+    if (best.empty() || score > top) best = tried[i], top = score, better = true;
+  }
+  return better;
 }
 
 unit_point bayes_search::random_near(const unit_point& centre, double edge, double share) {
@@ -119,31 +126,29 @@ unit_point bayes_search::random_near(const unit_point& centre, double edge, doub
 }
 
 unit_point bayes_search::best_candidate(const search_history& history, const incumbent& centre) {
-  const int scouts = settings_.noisy ? 30 : 45; // the noisy model has more points and takes longer to ask
-  const int climbs = scouts;
+  constexpr int scouts = 32;
+  constexpr int rounds = 5;
+  constexpr int climbers = 6; // in each round
   const double share = std::min(1.0, 4.0 / static_cast<double>(space_->size()));
   unit_point best;
   double top = 0;
-  for (int i = 0; i < scouts; ++i) {
-    unit_point point = random_near(centre.point, edge_, i % 3 == 0 ? 1.0 : share);
-    const double s = score(point, centre.value);
-    if (best.empty() || s > top) best = std::move(point), top = s;
-  }
+  std::vector<unit_point> tried;
+  for (int i = 0; i < scouts; ++i) tried.push_back(random_near(centre.point, edge_, i % 3 == 0 ? 1.0 : share));
+  improve(tried, centre.value, best, top);
   double radius = 0.25 * edge_;
-  for (int i = 0; i < climbs; ++i) { // hill climbing on the score, inside the region
-    unit_point tried = best;
-    for (std::size_t k = 0; k < tried.size(); ++k) {
-      if (!space_->is_ordered_axis(k)) continue;
-      const double moved = tried[k] + radius * normal(rng_) * (i % 2 == 0 ? 1 : rng_.uniform() < share);
-      const double off = std::clamp(space_->way(k, centre.point[k], moved), -0.5 * edge_, 0.5 * edge_);
-      tried[k] = space_->inside(k, centre.point[k] + off);
+  for (int round = 0; round < rounds; ++round) { // hill climbing on the score, inside the region
+    tried.assign(climbers, best);
+    for (int i = 0; i < climbers; ++i) {
+      unit_point& point = tried[static_cast<std::size_t>(i)];
+      for (std::size_t k = 0; k < point.size(); ++k) {
+        if (!space_->is_ordered_axis(k) || (i % 2 != 0 && rng_.uniform() >= share)) continue;
+        const double moved = point[k] + radius * normal(rng_);
+        const double off = std::clamp(space_->way(k, centre.point[k], moved), -0.5 * edge_, 0.5 * edge_);
+        point[k] = space_->inside(k, centre.point[k] + off);
+      }
+      point = space_->snapped(point);
     }
-    tried = space_->snapped(tried);
-    const double s = score(tried, centre.value);
-    if (s > top)
-      best = std::move(tried), top = s, radius *= 1.3;
-    else
-      radius *= 0.93;
+    radius *= improve(tried, centre.value, best, top) ? 1.1 : 0.55;
   }
   const auto known = [&](const unit_point& p) {
     return std::ranges::any_of(history.told, [&](const observation& o) { return o.point == p; }) ||

@@ -44,7 +44,8 @@ private:
   incumbent fit(const search_history& history);
   [[nodiscard]] std::vector<std::size_t> chosen(const search_history& history) const;
   [[nodiscard]] surrogate_frame frame_of(std::span<const unit_point> points, const unit_point& centre) const;
-  [[nodiscard]] double score(const unit_point& point, double best) const;
+  /// Takes over the best of `tried` into `best` if it scores above `top`; says whether it did.
+  bool improve(std::span<const unit_point> tried, double incumbent_value, unit_point& best, double& top) const;
   [[nodiscard]] unit_point best_candidate(const search_history& history, const incumbent& centre);
   [[nodiscard]] unit_point random_near(const unit_point& centre, double edge, double share);
 

@@ -14,15 +14,15 @@ using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
 // Of distances in correlation lengths.
-Eigen::ArrayXXd matern(const Eigen::ArrayXXd& r) {
+template <class distances> Eigen::ArrayXXd matern(const distances& r) {
   const Eigen::ArrayXXd s = std::sqrt(5.0) * r;
   return (1 + s + s.square() / 3) * (-s).exp();
 }
 
 constexpr double constant_deviation = 3;
 
-Eigen::ArrayXXd trend_covariance(const surrogate_shape& s, const Eigen::ArrayXXd& linear,
-                                 const Eigen::ArrayXXd& squared) {
+template <class sums>
+Eigen::ArrayXXd trend_covariance(const surrogate_shape& s, const sums& linear, const sums& squared) {
   return constant_deviation * constant_deviation +
          s.trend * s.trend * (linear + squared + 0.5 * s.cross * s.cross * (linear.square() - squared));
 }
@@ -68,8 +68,9 @@ void surrogate::set_data(std::span<const unit_point> points, std::span<const dou
     distance_(k, k) = 0;
   }
   linear_ = trend_.transpose() * trend_;
-  const MatrixXd squares = trend_.cwiseAbs2();
-  squared_ = squares.transpose() * squares;
+  trend_squares_ = trend_.cwiseAbs2();
+  squared_ = trend_squares_.transpose() * trend_squares_;
+  matern_length_ = 0;
 }
 
 // In edges of the frame times the root of the number of axes.
@@ -96,10 +97,21 @@ VectorXd surrogate::trend_place(const VectorXd& place) const {
   return trend;
 }
 
-MatrixXd surrogate::covariance(const surrogate_shape& s) const {
-  MatrixXd k = (trend_covariance(s, linear_.array(), squared_.array()) +
-                s.ripple * s.ripple * matern(distance_.array() / s.length))
-                   .matrix();
+// The lower triangle only. The Matern part depends on the length alone, and its exponentials are most of the work.
+MatrixXd surrogate::covariance(const surrogate_shape& s) {
+  const Index n = points_.cols();
+  if (matern_length_ != s.length) {
+    matern_.resize(n, n);
+    for (Index j = 0; j < n; ++j)
+      matern_.col(j).tail(n - j) = matern(distance_.col(j).tail(n - j).array() / s.length).matrix();
+    matern_length_ = s.length;
+  }
+  MatrixXd k(n, n);
+  for (Index j = 0; j < n; ++j)
+    k.col(j).tail(n - j) =
+        (trend_covariance(s, linear_.col(j).tail(n - j).array(), squared_.col(j).tail(n - j).array()) +
+         s.ripple * s.ripple * matern_.col(j).tail(n - j).array())
+            .matrix();
   k.diagonal() += (s.noise * s.noise * factors_.array() + 1e-10).matrix();
   return k;
 }
@@ -114,21 +126,24 @@ double surrogate::prior(const surrogate_shape& s) const {
   return sum + term(std::max(s.noise, 1e-4), 0.1, 2.0);
 }
 
+std::optional<surrogate::fitted> surrogate::fit(const surrogate_shape& shape) {
+  fitted f{.shape = shape, .evidence = 0, .factor = Eigen::LLT<MatrixXd>(covariance(shape)), .alpha = {}};
+  if (f.factor.info() != Eigen::Success) return std::nullopt;
+  f.alpha = f.factor.solve(values_);
+  const double likelihood = -0.5 * values_.dot(f.alpha) - f.factor.matrixLLT().diagonal().array().log().sum();
+  if (!std::isfinite(likelihood)) return std::nullopt;
+  f.evidence = likelihood + prior(shape);
+  return f;
+}
+
 bool surrogate::condition(const surrogate_shape& shape) {
   if (points_.cols() == 0) {
-    shape_ = shape;
+    now_.shape = shape;
     return true;
   }
-  Eigen::LLT<MatrixXd> factor(covariance(shape));
-  if (factor.info() != Eigen::Success) return false;
-  VectorXd alpha = factor.solve(values_);
-  const double fit = -0.5 * values_.dot(alpha) - factor.matrixLLT().diagonal().array().log().sum();
-  if (!std::isfinite(fit)) return false;
-  shape_ = shape;
-  evidence_ = fit + prior(shape);
-  factor_ = std::move(factor);
-  alpha_ = std::move(alpha);
-  return true;
+  auto f = fit(shape);
+  if (f) now_ = std::move(*f);
+  return f.has_value();
 }
 
 void surrogate::improve_shape(int trials, bool fit_noise) {
@@ -138,22 +153,16 @@ void surrogate::improve_shape(int trials, bool fit_noise) {
   for (int t = 0; t < trials; ++t) {
     const auto field = static_cast<std::size_t>(next_move_++) % fields.size();
     if (field == noise_field && !fit_noise) continue;
-    const surrogate_shape before = shape_;
-    const double reached = evidence_;
-    const auto factor = factor_;
-    const VectorXd alpha = alpha_;
-    const double step = step_[field];
-    surrogate_shape tried = before;
+    double& step = step_[field];
+    surrogate_shape tried = now_.shape;
     tried.*fields[field] = std::clamp(tried.*fields[field] * std::exp(step), 1e-4, 20.0);
-    if (condition(tried) && evidence_ > reached) {
-      step_[field] = std::clamp(step * 1.3, -1.5, 1.5);
-      continue;
+    auto f = fit(tried);
+    if (f && f->evidence > now_.evidence) {
+      now_ = std::move(*f);
+      step = std::clamp(step * 1.3, -1.5, 1.5);
+    } else {
+      step = std::abs(step) < 0.1 ? (step > 0 ? -0.5 : 0.5) : -0.6 * step; // the other way, shorter
     }
-    shape_ = before;
-    evidence_ = reached;
-    factor_ = factor;
-    alpha_ = alpha;
-    step_[field] = std::abs(step) < 0.1 ? (step > 0 ? -0.5 : 0.5) : -0.6 * step; // the other way, shorter
   }
 }
 
@@ -167,12 +176,22 @@ VectorXd surrogate::in_frame(const unit_point& point) const {
   return place;
 }
 
-VectorXd surrogate::covariances(const VectorXd& place) const {
-  const VectorXd z = trend_place(place);
-  const VectorXd linear = trend_.transpose() * z;
-  const VectorXd squared = trend_.cwiseAbs2().transpose() * z.cwiseAbs2();
-  return (trend_covariance(shape_, linear.array(), squared.array()) +
-          shape_.ripple * shape_.ripple * matern(distances(place).array() / shape_.length))
+// One column per place.
+MatrixXd surrogate::covariances(const MatrixXd& places) const {
+  MatrixXd z(places.rows(), places.cols()), r(points_.cols(), places.cols());
+  for (Index j = 0; j < places.cols(); ++j) z.col(j) = trend_place(places.col(j));
+  if (plain_) { // halves: the frame reaches from -1 to 1
+    r.noalias() = -2 * (points_.transpose() * places);
+    r.colwise() += norms_;
+    r.rowwise() += places.colwise().squaredNorm();
+    r = (0.25 / static_cast<double>(places.rows()) * r.array().max(0.0)).sqrt().matrix();
+  } else {
+    for (Index j = 0; j < places.cols(); ++j) r.col(j) = distances(places.col(j));
+  }
+  const MatrixXd linear = trend_.transpose() * z;
+  const MatrixXd squared = trend_squares_.transpose() * z.cwiseAbs2();
+  return (trend_covariance(now_.shape, linear.array(), squared.array()) +
+          now_.shape.ripple * now_.shape.ripple * matern(r.array() / now_.shape.length))
       .matrix();
 }
 
@@ -180,26 +199,36 @@ double surrogate::prior_variance(const VectorXd& place) const {
   const VectorXd z = trend_place(place);
   const double linear = z.squaredNorm();
   const double squared = z.cwiseAbs2().squaredNorm();
-  return constant_deviation * constant_deviation + shape_.ripple * shape_.ripple +
-         shape_.trend * shape_.trend *
-             (linear + squared + 0.5 * shape_.cross * shape_.cross * (linear * linear - squared));
+  return constant_deviation * constant_deviation + now_.shape.ripple * now_.shape.ripple +
+         now_.shape.trend * now_.shape.trend *
+             (linear + squared + 0.5 * now_.shape.cross * now_.shape.cross * (linear * linear - squared));
 }
 
 double surrogate::mean_at(const unit_point& point) const {
-  return centre_ + scale_ * covariances(in_frame(point)).dot(alpha_);
+  return centre_ + scale_ * covariances(in_frame(point)).col(0).dot(now_.alpha);
 }
 
-surrogate_prediction surrogate::predict(const unit_point& point) const {
-  const VectorXd place = in_frame(point);
-  const VectorXd k = covariances(place);
-  const VectorXd v = factor_.matrixL().solve(k);
-  const double variance = std::max(prior_variance(place) - v.squaredNorm(), 1e-12);
-  return {centre_ + scale_ * k.dot(alpha_), scale_ * std::sqrt(variance)};
+std::vector<surrogate_prediction> surrogate::predict(std::span<const unit_point> points) const {
+  MatrixXd places(static_cast<Index>(space_->size()), static_cast<Index>(points.size()));
+  VectorXd before(places.cols());
+  for (Index j = 0; j < places.cols(); ++j) {
+    places.col(j) = in_frame(points[static_cast<std::size_t>(j)]);
+    before(j) = prior_variance(places.col(j));
+  }
+  MatrixXd k = covariances(places);
+  const VectorXd means = k.transpose() * now_.alpha;
+  now_.factor.matrixL().solveInPlace(k);
+  std::vector<surrogate_prediction> predictions;
+  for (Index j = 0; j < k.cols(); ++j) {
+    const double variance = std::max(before(j) - k.col(j).squaredNorm(), 1e-12);
+    predictions.push_back({centre_ + scale_ * means(j), scale_ * std::sqrt(variance)});
+  }
+  return predictions;
 }
 
 std::vector<double> surrogate::residuals() const {
   // K alpha = y, so what the noise took is its variance times alpha.
-  const VectorXd r = (shape_.noise * shape_.noise * factors_.array() + 1e-10) * alpha_.array() * scale_;
+  const VectorXd r = (now_.shape.noise * now_.shape.noise * factors_.array() + 1e-10) * now_.alpha.array() * scale_;
   return {r.data(), r.data() + r.size()};
 }
 

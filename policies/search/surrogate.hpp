@@ -5,6 +5,7 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -51,24 +52,34 @@ public:
   /// @param fit_noise  the noise is a hyperparameter too (else it stays).
   void improve_shape(int trials, bool fit_noise);
 
-  [[nodiscard]] const surrogate_shape& shape() const { return shape_; }
-  [[nodiscard]] double evidence() const { return evidence_; } ///< log marginal likelihood plus log prior
+  [[nodiscard]] const surrogate_shape& shape() const { return now_.shape; }
+  [[nodiscard]] double evidence() const { return now_.evidence; } ///< log marginal likelihood plus log prior
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(points_.cols()); }
-  [[nodiscard]] double noise_deviation() const { return shape_.noise * scale_; } ///< in the values' unit
+  [[nodiscard]] double noise_deviation() const { return now_.shape.noise * scale_; } ///< in the values' unit
   [[nodiscard]] double scale() const { return scale_; }
 
   [[nodiscard]] double mean_at(const unit_point& point) const;
-  [[nodiscard]] surrogate_prediction predict(const unit_point& point) const;
+  [[nodiscard]] surrogate_prediction predict(const unit_point& point) const { return predict(std::span(&point, 1))[0]; }
+  /// Many at once: the triangular systems are solved together, which is several times faster.
+  [[nodiscard]] std::vector<surrogate_prediction> predict(std::span<const unit_point> points) const;
   /// @returns the residual value - mean of each data point, in the values' unit.
   [[nodiscard]] std::vector<double> residuals() const;
 
 private:
+  /// The model under one shape.
+  struct fitted {
+    surrogate_shape shape;
+    double evidence{0};
+    Eigen::LLT<Eigen::MatrixXd> factor;
+    Eigen::VectorXd alpha;
+  };
+  [[nodiscard]] std::optional<fitted> fit(const surrogate_shape& shape);
   [[nodiscard]] Eigen::VectorXd in_frame(const unit_point& point) const;
   [[nodiscard]] double axis_distance(Eigen::Index axis, double a, double b) const;
-  [[nodiscard]] Eigen::VectorXd covariances(const Eigen::VectorXd& place) const;
+  [[nodiscard]] Eigen::MatrixXd covariances(const Eigen::MatrixXd& places) const;
   [[nodiscard]] double prior_variance(const Eigen::VectorXd& place) const;
   [[nodiscard]] double prior(const surrogate_shape& shape) const;
-  [[nodiscard]] Eigen::MatrixXd covariance(const surrogate_shape& shape) const;
+  [[nodiscard]] Eigen::MatrixXd covariance(const surrogate_shape& shape);
   [[nodiscard]] Eigen::VectorXd trend_place(const Eigen::VectorXd& place) const;
   [[nodiscard]] Eigen::VectorXd distances(const Eigen::VectorXd& place) const;
 
@@ -76,21 +87,21 @@ private:
   surrogate_frame frame_;
   Eigen::MatrixXd points_; ///< d x n, in the frame: -1..1 inside it
   Eigen::MatrixXd trend_;  ///< d x n, coordinates of the trend
+  Eigen::MatrixXd trend_squares_;
   Eigen::MatrixXd linear_; ///< n x n sums of products of scaled coordinates
   Eigen::MatrixXd squared_;
   Eigen::MatrixXd distance_;
+  Eigen::MatrixXd matern_; ///< lower triangle, at matern_length_
+  double matern_length_{0};
   Eigen::VectorXd norms_;  ///< squared lengths of the columns of points_
   bool plain_{true};       ///< no periodic and no unordered axis: distances are Euclidean
   Eigen::VectorXd values_; ///< standardised
   Eigen::VectorXd factors_;
   double centre_{0};
   double scale_{1};
-  surrogate_shape shape_;
-  double evidence_{0};
   int next_move_{0};
   std::vector<double> step_ = std::vector<double>(5, 0.7); ///< log step of each hyperparameter
-  Eigen::LLT<Eigen::MatrixXd> factor_;
-  Eigen::VectorXd alpha_;
+  fitted now_;
 };
 
 } // namespace homeostat

@@ -77,7 +77,7 @@ online_event on_change(adaptive_state& s, const adaptive_frame& frame, const pla
   s.averaged = 0;
   s.since_default = 0;
   s.default_interval = t.default_interval;
-  if (change.steps > t.detector.abrupt) return online_event::change_detected;
+  if (!change.abrupt) return online_event::change_detected;
   std::vector<planned_look> looks;
   for (std::uint64_t id : worth_a_look(s.memory, frame.knobs, s.centre, s.step, urgent, t.memory))
     looks.push_back({find(s.memory, id)->centre, id});

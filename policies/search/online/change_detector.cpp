@@ -6,14 +6,19 @@ namespace homeostat {
 
 namespace {
 
+constexpr double fading = 0.6; ///< of what counts as fresh, per step
+
 void gather(evidence& e, double deviations, double value, double slack) {
-  e.sum = std::max(0.0, e.sum + deviations - slack);
+  const double excess = deviations - slack;
+  e.sum += excess;
   if (e.sum <= 0) {
     e = {};
     return;
   }
-  e.values += value;
-  ++e.steps;
+  e.fresh = std::max(0.0, fading * e.fresh + excess);
+  if (excess <= 0) return;
+  e.weight += excess;
+  e.values += excess * value;
 }
 
 } // namespace
@@ -26,7 +31,8 @@ std::optional<plant_change> inspect(change_detector& detector, double deviations
   if (detector.since_change <= tuning.rest) ++detector.since_change;
   const evidence& stronger = detector.worse.sum >= detector.better.sum ? detector.worse : detector.better;
   if (stronger.sum <= tuning.limit || detector.since_change <= tuning.rest) return std::nullopt;
-  const plant_change change{.level = stronger.values / stronger.steps, .steps = stronger.steps};
+  const plant_change change{.level = stronger.values / stronger.weight,
+                            .abrupt = stronger.fresh > tuning.abrupt * tuning.limit};
   reset(detector);
   return change;
 }

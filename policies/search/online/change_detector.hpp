@@ -8,19 +8,21 @@ namespace homeostat {
 /// When is the plant another one? Cumulative sums of the chief's forecast errors, one for worse and one for better.
 /// Source: E. S. Page, "Continuous Inspection Schemes", Biometrika 41, 1954.
 struct detector_tuning {
-  double slack{0.6};       ///< deviations per step that are taken for noise; lower: false alarms
-  double limit{5.5};       ///< sum of deviations that is a change; lower: false alarms, higher: late ones
-  double largest{4};       ///< deviations one step may count for: a spike is not a change
-  std::uint32_t rest{8};   ///< steps after a change without another one: models must settle
-  std::uint32_t abrupt{5}; ///< changes that took longer to see are drift: nothing remembered is looked at
+  double slack{0.6};     ///< deviations per step that are taken for noise; lower: false alarms
+  double limit{5.5};     ///< sum of deviations that is a change; lower: false alarms, higher: late ones
+  double largest{4};     ///< deviations one step may count for: a spike is not a change
+  std::uint32_t rest{8}; ///< steps after a change without another one: models must settle
+  double abrupt{0.95};   ///< share of the limit that came of late; with less the change is drift: nothing remembered is
+                         ///< looked at
   friend bool operator==(const detector_tuning&, const detector_tuning&) = default;
 };
 
-/// One direction's evidence: its sum, and the values it was made of.
+/// One direction's evidence.
 struct evidence {
-  double sum{0};
-  double values{0};
-  std::uint32_t steps{0};
+  double sum{0};    ///< of deviations beyond the slack
+  double fresh{0};  ///< the same, older ones fading
+  double weight{0}; ///< of those that spoke for a change
+  double values{0}; ///< and the values they came with, weighted likewise
   friend bool operator==(const evidence&, const evidence&) = default;
 };
 
@@ -33,8 +35,8 @@ struct change_detector {
 
 /// A change that was seen.
 struct plant_change {
-  double level{0};        ///< mean of the values since it began
-  std::uint32_t steps{0}; ///< how long ago that was
+  double level{0};   ///< what was measured since, those values first that showed it most
+  bool abrupt{true}; ///< within a few steps; otherwise the plant drifts
 };
 
 /// Takes in one forecast error. @returns the change, once it is certain; the evidence then starts afresh.

@@ -45,11 +45,33 @@ TEST(ChangeDetector, NamesTheLevelSinceTheChange) {
   const auto change = inspect(detector, 3, 14, tuning);
   ASSERT_TRUE(change);
   EXPECT_DOUBLE_EQ(change->level, 12);
-  EXPECT_EQ(change->steps, 3U);
   EXPECT_TRUE(is_quiet(detector, 0.3, tuning)) << "evidence starts afresh";
   for (std::uint32_t i = 0; i < tuning.rest; ++i)
     EXPECT_FALSE(inspect(detector, 4, 14, tuning)) << "models settle first";
   EXPECT_TRUE(inspect(detector, 4, 14, tuning));
+}
+
+TEST(ChangeDetector, TellsAJumpFromADrift) {
+  const detector_tuning tuning;
+  const auto change_by = [&](double deviations) {
+    change_detector detector;
+    for (std::uint32_t i = 0; i <= tuning.rest; ++i) inspect(detector, 0, 1, tuning);
+    for (;;)
+      if (const auto change = inspect(detector, deviations, 7, tuning)) return change->abrupt;
+  };
+  EXPECT_TRUE(change_by(4));
+  EXPECT_FALSE(change_by(1.5));
+}
+
+TEST(ChangeDetector, NoiseBeforeAJumpNeitherHidesItNorBlursItsLevel) {
+  change_detector detector;
+  const detector_tuning tuning;
+  for (int i = 0; i < 20; ++i) ASSERT_FALSE(inspect(detector, i % 2 == 0 ? 0.8 : 0.5, 1, tuning)); // a little evidence
+  ASSERT_FALSE(inspect(detector, 4, 20, tuning));
+  const auto change = inspect(detector, 4, 20, tuning);
+  ASSERT_TRUE(change);
+  EXPECT_TRUE(change->abrupt);
+  EXPECT_GT(change->level, 15) << "the old values must not count as the new level";
 }
 
 // ---- regime memory
