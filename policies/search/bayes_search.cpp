@@ -126,9 +126,10 @@ unit_point bayes_search::random_near(const unit_point& centre, double edge, doub
 }
 
 unit_point bayes_search::best_candidate(const search_history& history, const incumbent& centre) {
-  constexpr int scouts = 32;
-  constexpr int rounds = 5;
-  constexpr int climbers = 6; // in each round
+  // Under noise evaluations are worth more care than in a search that a polish finishes anyway.
+  const int scouts = settings_.noisy ? 48 : 32;
+  const int rounds = settings_.noisy ? 6 : 5;
+  const int climbers = settings_.noisy ? 8 : 6; // in each round
   const double share = std::min(1.0, 4.0 / static_cast<double>(space_->size()));
   unit_point best;
   double top = 0;
@@ -137,7 +138,7 @@ unit_point bayes_search::best_candidate(const search_history& history, const inc
   improve(tried, centre.value, best, top);
   double radius = 0.25 * edge_;
   for (int round = 0; round < rounds; ++round) { // hill climbing on the score, inside the region
-    tried.assign(climbers, best);
+    tried.assign(static_cast<std::size_t>(climbers), best);
     for (int i = 0; i < climbers; ++i) {
       unit_point& point = tried[static_cast<std::size_t>(i)];
       for (std::size_t k = 0; k < point.size(); ++k) {
