@@ -4,6 +4,7 @@
 #include <Eigen/Core>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 #include <numeric>
@@ -18,9 +19,10 @@ using Eigen::Index;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-constexpr double structured_from = 0.5;
+constexpr double structured_from = 0.3;
 constexpr std::size_t most_points = 256;
-constexpr double ridge = 1e-2;
+/// Of the mean squared length of the features: from hardly any noise to much, or far more features than points.
+constexpr std::array<double, 3> ridges{1e-3, 1e-2, 1e-1};
 
 // Ranks from -1 to 1; equal values share their middle rank.
 VectorXd ranks_of(std::span<const observation> told) {
@@ -39,11 +41,10 @@ VectorXd ranks_of(std::span<const observation> told) {
   return ranks;
 }
 
-// 1, then for each axis its coordinate and square (sine and cosine where it closes; one indicator per category), then,
-// if there are points enough to learn them, the products.
-std::vector<double> features_of(const search_space& space, const unit_point& p, bool products) {
-  std::vector<double> f{1};
-  std::vector<double> plain;
+// For each axis its coordinate and square (sine and cosine where it closes; one indicator per category); `plain` gets
+// the coordinates whose products make sense.
+VectorXd features_of(const search_space& space, const unit_point& p, std::vector<double>& plain) {
+  std::vector<double> f;
   for (std::size_t i = 0; i < p.size(); ++i) {
     if (!space.is_ordered_axis(i)) {
       for (std::size_t level = 0; level < space.levels(i); ++level)
@@ -57,33 +58,43 @@ std::vector<double> features_of(const search_space& space, const unit_point& p, 
       f.push_back(plain.back() * plain.back());
     }
   }
-  if (products)
-    for (std::size_t a = 0; a < plain.size(); ++a)
-      for (std::size_t b = 0; b < a; ++b) f.push_back(plain[a] * plain[b]);
-  return f;
+  return Eigen::Map<const VectorXd>(f.data(), static_cast<Index>(f.size()));
 }
 
-double score_with(const search_space& space, std::span<const observation> told, const VectorXd& ranks, bool products) {
+// Inner products of the points' features; with `products` also those of every two coordinates, which here cost nothing:
+// the sum over pairs is half of the square of the sum less the squares.
+MatrixXd kernel_of(const search_space& space, std::span<const observation> told, bool products) {
   const auto n = static_cast<Index>(told.size());
-  const auto width = static_cast<Index>(features_of(space, told[0].point, products).size());
-  MatrixXd x(n, width);
-  for (Index k = 0; k < n; ++k) {
-    const std::vector<double> f = features_of(space, told[static_cast<std::size_t>(k)].point, products);
-    x.row(k) = Eigen::Map<const Eigen::RowVectorXd>(f.data(), width);
+  std::vector<VectorXd> features;
+  std::vector<VectorXd> plain;
+  for (const observation& o : told) {
+    std::vector<double> coordinates;
+    features.push_back(features_of(space, o.point, coordinates));
+    plain.emplace_back(Eigen::Map<const VectorXd>(coordinates.data(), static_cast<Index>(coordinates.size())));
   }
-  MatrixXd normal = x.transpose() * x;
-  normal.diagonal().array() += ridge * static_cast<double>(n) / static_cast<double>(width);
-  const Eigen::LDLT<MatrixXd> factor(normal);
-  const VectorXd fitted = x * factor.solve(x.transpose() * ranks);
-  const MatrixXd hat = factor.solve(x.transpose());
-  double left_out = 0;
-  for (Index k = 0; k < n; ++k) {
-    const double leverage = std::min(x.row(k).dot(hat.col(k)), 0.999);
-    const double error = (ranks(k) - fitted(k)) / (1 - leverage);
-    left_out += error * error;
-  }
-  const double total = (ranks.array() - ranks.mean()).square().sum();
-  return std::clamp(1 - left_out / total, 0.0, 1.0);
+  MatrixXd k(n, n);
+  for (Index a = 0; a < n; ++a)
+    for (Index b = 0; b <= a; ++b) {
+      const auto i = static_cast<std::size_t>(a);
+      const auto j = static_cast<std::size_t>(b);
+      double sum = 1 + features[i].dot(features[j]);
+      if (products) {
+        const VectorXd both = plain[i].cwiseProduct(plain[j]);
+        sum += (both.sum() * both.sum() - both.squaredNorm()) / 2;
+      }
+      k(a, b) = k(b, a) = sum;
+    }
+  return k;
+}
+
+// Share of the ranks' variance that a ridge regression foretells at left-out points.
+double score_with(const MatrixXd& kernel, const VectorXd& ranks, double ridge) {
+  const Index n = ranks.size();
+  MatrixXd c = kernel;
+  c.diagonal().array() += ridge * kernel.trace() / static_cast<double>(n);
+  const MatrixXd inverse = Eigen::LLT<MatrixXd>(c).solve(MatrixXd::Identity(n, n));
+  const VectorXd errors = (inverse * ranks).array() / inverse.diagonal().array();
+  return 1 - errors.squaredNorm() / (ranks.array() - ranks.mean()).square().sum();
 }
 
 } // namespace
@@ -95,10 +106,12 @@ landscape classify(const search_space& space, std::span<const observation> told)
   if (told.size() < space.size() + 3) return {};
   const VectorXd ranks = ranks_of(told);
   if (ranks.maxCoeff() == ranks.minCoeff()) return {};
-  const std::size_t n = space.size();
-  double score = score_with(space, told, ranks, false);
-  if (n > 1 && told.size() >= 2 * (1 + 2 * n + n * (n - 1) / 2))
-    score = std::max(score, score_with(space, told, ranks, true));
+  double score = 0;
+  for (const bool products : {false, true}) {
+    if (products && space.size() == 1) continue;
+    const MatrixXd kernel = kernel_of(space, told, products);
+    for (const double ridge : ridges) score = std::max(score, score_with(kernel, ranks, ridge));
+  }
   return {score >= structured_from ? landscape_kind::structured : landscape_kind::chaotic, score, true};
 }
 

@@ -6,10 +6,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
-#include <functional>
-#include <iomanip>
-#include <iostream>
+#include <cstdio>
+#include <string>
+#include <vector>
 
 namespace homeostat {
 namespace {
@@ -20,74 +22,186 @@ search_space cube(std::size_t n) {
   return std::move(*search_space::create(std::move(knobs)));
 }
 
+/// One landscape: a centre, a weight for each direction and a rotation, all drawn.
+struct shape {
+  unit_point centre;
+  std::vector<double> weights;           ///< 1 to 100
+  std::vector<std::vector<double>> turn; ///< orthonormal rows
+
+  shape(std::size_t n, chacha8_rng& rng) : centre(n), weights(n), turn(n, std::vector<double>(n)) {
+    for (double& c : centre) c = 0.2 + 0.6 * rng.uniform();
+    for (double& w : weights) w = std::pow(100, rng.uniform());
+    for (std::size_t i = 0; i < n; ++i) { // Gram and Schmidt on normal vectors
+      for (double& v : turn[i]) v = normal(rng);
+      for (std::size_t j = 0; j < i; ++j) {
+        double along = 0;
+        for (std::size_t k = 0; k < n; ++k) along += turn[i][k] * turn[j][k];
+        for (std::size_t k = 0; k < n; ++k) turn[i][k] -= along * turn[j][k];
+      }
+      double length = 0;
+      for (const double v : turn[i]) length += v * v;
+      for (double& v : turn[i]) v /= std::sqrt(length);
+    }
+  }
+  [[nodiscard]] std::vector<double> offsets(const unit_point& x) const {
+    std::vector<double> d(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) d[i] = x[i] - centre[i];
+    return d;
+  }
+  [[nodiscard]] std::vector<double> turned(const unit_point& x) const {
+    const std::vector<double> d = offsets(x);
+    std::vector<double> out(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i)
+      for (std::size_t k = 0; k < x.size(); ++k) out[i] += turn[i][k] * d[k];
+    return out;
+  }
+  [[nodiscard]] double bowl(const std::vector<double>& d) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < d.size(); ++i) sum += weights[i] * d[i] * d[i];
+    return sum;
+  }
+  /// Ripples of 5 to 15 periods along the drawn directions, as high as the bowl is deep.
+  [[nodiscard]] double ripples(const std::vector<double>& d) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < d.size(); ++i)
+      sum += std::sqrt(weights[i]) * std::cos((30 + 7 * std::sqrt(weights[i])) * d[i]);
+    return sum;
+  }
+};
+
 struct family {
   const char* name;
   bool structured;
-  std::function<double(const unit_point&, const unit_point& centre, chacha8_rng& rng)> value;
+  double (*value)(const unit_point& x, const shape& s, chacha8_rng& rng);
 };
 
-double squares(const unit_point& x, const unit_point& c, double weight = 1) {
-  double sum = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) sum += (1 + weight * static_cast<double>(i)) * std::pow(x[i] - c[i], 2);
-  return sum;
-}
-double waves(const unit_point& x, const unit_point& c, double frequency) {
-  double sum = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) sum += 1 - std::cos(frequency * (x[i] - c[i]));
-  return sum;
+constexpr std::array<family, 10> families{{
+    {"bowl", true, [](auto& x, auto& s, auto&) { return s.bowl(s.offsets(x)); }},
+    {"rotated bowl", true, [](auto& x, auto& s, auto&) { return s.bowl(s.turned(x)); }},
+    {"steep walls", true,
+     [](auto& x, auto& s, auto&) { return std::exp(s.bowl(s.offsets(x)) / (10 * static_cast<double>(x.size()))); }},
+    {"cone", true, [](auto& x, auto& s, auto&) { return std::sqrt(s.bowl(s.turned(x))); }},
+    {"slope", true,
+     [](auto& x, auto& s, auto&) {
+       double sum = 0;
+       for (std::size_t i = 0; i < x.size(); ++i) sum += std::sqrt(s.weights[i]) * s.turn[0][i] * x[i];
+       return sum;
+     }},
+    {"small ripples", true,
+     [](auto& x, auto& s, auto&) { return s.bowl(s.offsets(x)) + 0.05 * s.ripples(s.offsets(x)); }},
+    {"ripples", false, [](auto& x, auto& s, auto&) { return 0.02 * s.bowl(s.offsets(x)) + s.ripples(s.offsets(x)); }},
+    {"rotated ripples", false, [](auto& x, auto& s, auto&) { return s.ripples(s.turned(x)); }},
+    {"noise", false, [](auto&, auto&, auto& r) { return normal(r); }},
+    {"heavy tails", false, [](auto&, auto&, auto& r) { return normal(r) / (std::abs(normal(r)) + 1e-3); }},
+}};
+
+struct condition {
+  const char* name;
+  std::size_t (*points)(std::size_t n);
+  void (*spoil)(std::vector<observation>& told, chacha8_rng& rng);
+};
+
+double deviation(const std::vector<observation>& told) {
+  double mean = 0;
+  double squares = 0;
+  for (const observation& o : told) mean += o.value / static_cast<double>(told.size());
+  for (const observation& o : told) squares += (o.value - mean) * (o.value - mean);
+  return std::sqrt(squares / static_cast<double>(told.size()));
 }
 
-const std::vector<family>& families() {
-  static const std::vector<family> all{
-      {"bowl", true, [](auto& x, auto& c, auto&) { return squares(x, c); }},
-      {"long bowl", true, [](auto& x, auto& c, auto&) { return squares(x, c, 20); }},
-      {"bowl, steep walls", true, [](auto& x, auto& c, auto&) { return std::exp(8 * squares(x, c)); }},
-      {"bowl, 10 % noise", true, [](auto& x, auto& c, auto& r) { return squares(x, c) * (1 + 0.1 * normal(r)); }},
-      {"bowl, 5 % outliers", true,
-       [](auto& x, auto& c, auto& r) { return squares(x, c) + (r.uniform() < 0.05 ? 1e6 : 0.0); }},
-      {"bowl with a plateau", true, [](auto& x, auto& c, auto&) { return std::min(squares(x, c), 0.5); }},
-      {"slope", true, [](auto& x, auto& c, auto&) { return x[0] * (1 + c[0]) - x[1]; }},
-      {"small ripples", true, [](auto& x, auto& c, auto&) { return squares(x, c) + 0.01 * waves(x, c, 40); }},
-      {"ripples", false, [](auto& x, auto& c, auto&) { return 0.05 * squares(x, c) + waves(x, c, 40); }},
-      {"noise", false, [](auto&, auto&, auto& r) { return normal(r); }},
-      {"bowl under noise", false, [](auto& x, auto& c, auto& r) { return squares(x, c) + 3 * normal(r); }},
-      {"two-valued", false, [](auto& x, auto& c, auto&) { return waves(x, c, 60) > 2 ? 1.0 : 0.0; }},
-      {"heavy tails", false, [](auto&, auto&, auto& r) { return normal(r) / (std::abs(normal(r)) + 1e-3); }},
-  };
-  return all;
+double quantile(const std::vector<observation>& told, double share) {
+  std::vector<double> values;
+  for (const observation& o : told) values.push_back(o.value);
+  std::ranges::sort(values);
+  return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
 }
 
-TEST(Classify, ConfusionTableOnGeneratedLandscapes) {
-  constexpr int draws = 40;
-  int right = 0;
-  int total = 0;
-  std::cout << "| landscape | knobs | points | structured | chaotic | mean score |\n|---|---|---|---|---|---|\n";
-  for (const family& f : families())
-    for (const std::size_t n : {2U, 5U}) {
-      const search_space space = cube(n);
-      const std::size_t points = 10 * n;
-      int structured = 0;
-      double score = 0;
-      for (std::uint64_t draw = 0; draw < draws; ++draw) {
-        chacha8_rng rng(draw, n);
-        unit_point centre(n);
-        for (double& c : centre) c = 0.2 + 0.6 * rng.uniform();
-        std::vector<observation> told;
-        for (std::uint64_t i = 0; i < points; ++i) {
-          const unit_point x = probe_point({.seed = draw}, i, n);
-          told.push_back({x, f.value(x, centre, rng)});
-        }
-        const landscape seen = classify(space, told);
-        structured += seen.kind == landscape_kind::structured;
-        score += seen.score / draws;
+std::size_t many(std::size_t n) { return 20 + 10 * n; }
+
+constexpr std::array<condition, 5> conditions{{
+    {"as it is", many, [](auto&, auto&) {}},
+    {"few points", [](std::size_t n) { return 4 * n + 8; }, [](auto&, auto&) {}},
+    {"noise of 20 %", many,
+     [](auto& told, auto& rng) {
+       const double sigma = 0.2 * deviation(told);
+       for (observation& o : told) o.value += sigma * normal(rng);
+     }},
+    {"5 % outliers", many,
+     [](auto& told, auto& rng) {
+       const double far = 1000 * deviation(told);
+       for (observation& o : told)
+         if (rng.uniform() < 0.05) o.value += far * rng.sign();
+     }},
+    {"plateau over 40 %", many,
+     [](auto& told, auto&) {
+       const double edge = quantile(told, 0.6);
+       for (observation& o : told) o.value = std::min(o.value, edge);
+     }},
+}};
+
+constexpr std::array<std::size_t, 7> sizes{1, 2, 3, 5, 8, 12, 20};
+
+bool seen_as_structured(const family& f, const condition& c, std::size_t n, std::uint64_t draw) {
+  chacha8_rng rng(draw, n);
+  const shape s(n, rng);
+  std::vector<observation> told;
+  for (std::uint64_t i = 0; i < c.points(n); ++i) {
+    const unit_point x = probe_point({.seed = draw}, i, n);
+    told.push_back({x, f.value(x, s, rng)});
+  }
+  c.spoil(told, rng);
+  return classify(cube(n), told).kind == landscape_kind::structured;
+}
+
+/// Wrong answers of one line of the table, in percent for each number of knobs.
+struct table_line {
+  std::array<int, sizes.size()> wrong{};
+  int draws{0};
+  [[nodiscard]] double percent(std::size_t size) const { return 100.0 * wrong[size] / draws; }
+  [[nodiscard]] double mean() const {
+    double sum = 0;
+    for (std::size_t i = 0; i < sizes.size(); ++i) sum += percent(i) / sizes.size();
+    return sum;
+  }
+  void add(const table_line& other) {
+    draws += other.draws;
+    for (std::size_t size = 0; size < sizes.size(); ++size) wrong[size] += other.wrong[size];
+  }
+  void print(const std::string& label) const {
+    std::printf("| %s |", label.c_str());
+    for (std::size_t i = 0; i < sizes.size(); ++i) std::printf(" %.0f |", percent(i));
+    std::printf(" %.1f |\n", mean());
+  }
+};
+
+// The table on docs/search-strategies.md. Its bounds leave some points above what was measured.
+TEST(Classify, ConfusionTable) {
+  constexpr int draws = 10;
+  table_line missed;  // structured, called chaotic: exploring where a local method would do
+  table_line trusted; // chaotic, called structured: a local method among ripples
+  std::printf("| wrong answers in %%, by knobs |");
+  for (const std::size_t n : sizes) std::printf(" %zu |", n);
+  std::printf(" mean |\n|---|---|---|---|---|---|---|---|---|\n");
+  for (const condition& c : conditions)
+    for (const bool structured : {true, false}) {
+      table_line line;
+      for (const family& f : families) {
+        if (f.structured != structured) continue;
+        line.draws += draws;
+        for (std::size_t size = 0; size < sizes.size(); ++size)
+          for (std::uint64_t draw = 0; draw < draws; ++draw)
+            line.wrong[size] += seen_as_structured(f, c, sizes[size], draw) != structured;
       }
-      std::cout << "| " << f.name << " | " << n << " | " << points << " | " << structured << " | " << draws - structured
-                << " | " << std::fixed << std::setprecision(2) << score << " |\n";
-      right += f.structured ? structured : draws - structured;
-      total += draws;
+      line.print(std::string(structured ? "structured, " : "chaotic, ") + c.name);
+      EXPECT_LE(line.mean(), 6) << c.name;
+      for (std::size_t size = 0; size < sizes.size(); ++size)
+        EXPECT_LE(line.percent(size), 20) << c.name << ", " << sizes[size] << " knobs";
+      (structured ? missed : trusted).add(line);
     }
-  std::cout << "right: " << right << " of " << total << '\n';
-  EXPECT_GE(right, total * 9 / 10);
+  missed.print("structured, all");
+  trusted.print("chaotic, all");
+  EXPECT_LE(missed.mean(), 3);
+  EXPECT_LE(trusted.mean(), 3);
 }
 
 TEST(Classify, FewPointsAndFlatOnesAreUnknownAndTreatedWithCare) {
