@@ -43,7 +43,7 @@ std::expected<evaluation, std::string> evaluate(const evaluation_settings& setti
   std::string why = "was interrupted";
   for (unsigned attempt = 0; attempt <= settings.retries && !stop.stop_requested(); ++attempt) {
     const auto begin = std::chrono::steady_clock::now();
-    const auto printed = run_program(settings.argv, environment, settings.patience, stop);
+    const auto printed = run_program(settings.argv, environment, settings.patience, stop, output_kept::end);
     const auto value = printed ? parse_result(*printed) : std::unexpected(printed.error());
     if (value)
       return evaluation{.value = *value,

@@ -2,15 +2,19 @@
 
 #include "policies/number_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <string_view>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,27 +84,59 @@ enum class reading_end : std::uint8_t { finished, timed_out, too_long, stopped }
 
 constexpr int stop_poll_ms = 100;
 
-/// Reads both pipes until both are closed. Of standard error only the first part is kept, the rest is drained.
-reading_end read_all(descriptor& out, descriptor& err, std::string& printed, std::string& complaint,
-                     clock::time_point limit, const std::stop_token& stop) {
+/// Most bytes a pipe holds: what a program wrote before its end is within these, what a grandchild adds may be endless.
+constexpr std::size_t largest_pipe = std::size_t{1} << 20;
+
+/// Where a program's two outputs go.
+struct collected {
+  std::string printed;
+  std::string complaint; ///< standard error: only the first part is kept, the rest is drained
+  output_kept kept{output_kept::whole};
+
+  /// @returns false when too much has been printed.
+  [[nodiscard]] bool take(std::size_t pipe, std::string_view chunk) {
+    if (pipe == 1) {
+      if (complaint.size() < 4096) complaint += chunk;
+      return true;
+    }
+    printed += chunk;
+    if (kept == output_kept::whole) return printed.size() <= program_output_limit;
+    if (printed.size() > 2 * program_output_limit) printed.erase(0, printed.size() - program_output_limit);
+    return true;
+  }
+};
+
+/// Reads both pipes until both are closed, or the child has ended and they are empty: what it left running may hold
+/// them open for ever.
+reading_end read_all(pid_t child, descriptor& out, descriptor& err, collected& into, clock::time_point limit,
+                     const std::stop_token& stop) {
   const int longest = stop.stop_possible() ? stop_poll_ms : 60'000;
-  std::array<pollfd, 2> pipes{pollfd{out.get(), POLLIN, 0}, pollfd{err.get(), POLLIN, 0}};
-  while (pipes[0].fd >= 0 || pipes[1].fd >= 0) {
+  const descriptor exit(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
+  std::array<pollfd, 3> watched{pollfd{out.get(), POLLIN, 0}, pollfd{err.get(), POLLIN, 0},
+                                pollfd{exit.get(), POLLIN, 0}};
+  bool ended = false;
+  std::size_t after_end = 0;
+  while (watched[0].fd >= 0 || watched[1].fd >= 0) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(limit - clock::now()).count();
     if (left <= 0) return reading_end::timed_out;
     if (stop.stop_requested()) return reading_end::stopped;
-    if (poll(pipes.data(), pipes.size(), static_cast<int>(std::min<long>(left, longest))) <= 0) continue;
-    for (std::size_t i = 0; i < pipes.size(); ++i) {
-      if (pipes[i].fd < 0 || pipes[i].revents == 0) continue;
+    const int ready = poll(watched.data(), watched.size(), ended ? 0 : static_cast<int>(std::min<long>(left, longest)));
+    if (ended && (ready <= 0 || after_end > 2 * largest_pipe)) return reading_end::finished;
+    if (ready <= 0) continue;
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (watched[i].fd < 0 || watched[i].revents == 0) continue;
       std::array<char, 4096> chunk{};
-      const ssize_t n = read(pipes[i].fd, chunk.data(), chunk.size());
+      const ssize_t n = read(watched[i].fd, chunk.data(), chunk.size());
       if (n <= 0) {
-        pipes[i].fd = -1;
+        watched[i].fd = -1;
         continue;
       }
-      std::string& into = i == 0 ? printed : complaint;
-      if (i == 0 || into.size() < 4096) into.append(chunk.data(), static_cast<std::size_t>(n));
-      if (printed.size() > program_output_limit) return reading_end::too_long;
+      if (ended) after_end += static_cast<std::size_t>(n);
+      if (!into.take(i, {chunk.data(), static_cast<std::size_t>(n)})) return reading_end::too_long;
+    }
+    if (watched[2].fd >= 0 && watched[2].revents != 0) {
+      ended = true;
+      watched[2].fd = -1; // ready for ever
     }
   }
   return reading_end::finished;
@@ -135,7 +171,7 @@ std::string last_line(std::string text) {
 
 std::expected<std::string, std::string> run_program(const std::vector<std::string>& argv,
                                                     const std::map<std::string, std::string>& environment,
-                                                    duration patience, const std::stop_token& stop) {
+                                                    duration patience, const std::stop_token& stop, output_kept kept) {
   const clock::time_point limit = clock::now() + patience;
   const auto fail = [&](const std::string& why) { return std::unexpected(argv.front() + ": " + why); };
   std::array<int, 2> out_pipe{}, err_pipe{};
@@ -150,18 +186,18 @@ std::expected<std::string, std::string> run_program(const std::vector<std::strin
   out_end.close();
   err_end.close();
 
-  std::string printed, complaint;
-  const reading_end end = read_all(out, err, printed, complaint, limit, stop);
+  collected heard{.printed = {}, .complaint = {}, .kept = kept};
+  const reading_end end = read_all(child, out, err, heard, limit, stop);
   bool timed_out = end == reading_end::timed_out;
   const int status = reap(child, limit, end != reading_end::finished, timed_out, stop);
   if (end == reading_end::stopped || stop.stop_requested()) return fail("was interrupted");
   if (timed_out) return fail("took longer than " + number_text(seconds_of(patience)) + " s and was killed");
   if (end == reading_end::too_long)
     return fail("printed more than " + std::to_string(program_output_limit) + " bytes and was killed");
-  const std::string said = complaint.empty() ? "" : ": " + last_line(complaint);
+  const std::string said = heard.complaint.empty() ? "" : ": " + last_line(heard.complaint);
   if (WIFSIGNALED(status)) return fail("ended by signal " + std::to_string(WTERMSIG(status)) + said);
   if (WEXITSTATUS(status) != 0) return fail("exit code " + std::to_string(WEXITSTATUS(status)) + ", expected 0" + said);
-  return printed;
+  return std::move(heard.printed);
 }
 
 } // namespace homeostat

@@ -79,6 +79,32 @@ TEST(RunProgram, EndlessOutputIsCutOff) {
   EXPECT_FALSE(has_children());
 }
 
+TEST(RunProgram, OfLongOutputTheEndIsKeptWhereThatIsWhatCounts) {
+  const auto printed =
+      run_program(sh("head -c 5000000 /dev/zero | tr '\\0' x; echo; echo 2.5"), {}, 60s, {}, output_kept::end);
+  ASSERT_TRUE(printed) << printed.error();
+  EXPECT_GE(printed->size(), program_output_limit);
+  EXPECT_LE(printed->size(), 2 * program_output_limit);
+  EXPECT_TRUE(printed->ends_with("x\n2.5\n"));
+}
+
+// A grandchild that holds the outputs open, in the group and (setsid) outside of it.
+TEST(RunProgram, EndsWithTheProgramWhateverItLeavesRunning) {
+  for (const char* left : {"sleep 30", "setsid sleep 30", "setsid sh -c 'sleep 0.2; exec timeout 5 yes'"}) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto printed = run_program(sh(std::string(left) + " & echo 1.5"), {}, 25s, {}, output_kept::end);
+    ASSERT_TRUE(printed) << left << ": " << printed.error();
+    EXPECT_EQ(*printed, "1.5\n") << left;
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20)) << left;
+  }
+}
+
+TEST(RunProgram, IgnoringSigtermDoesNotHelp) {
+  EXPECT_EQ(run_program(sh("trap '' TERM INT HUP; while :; do sleep 1; done"), {}, 200ms).error(),
+            "/bin/sh: took longer than 0.2 s and was killed");
+  EXPECT_FALSE(has_children());
+}
+
 TEST(RunProgram, LeavesNoDescriptorBehind) {
   const auto count = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}); };
   const auto before = count();
