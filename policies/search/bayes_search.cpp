@@ -91,7 +91,9 @@ bayes_search::incumbent bayes_search::fit(const search_history& history) {
     model_.set_data(points, values, {}, frame_of(points, best.point));
     surrogate_shape shape = model_.shape();
     shape.noise = 1e-4;
-    if (!model_.condition(shape)) model_.condition(surrogate_shape{.noise = 1e-2});
+    // Points on top of each other make the system singular; with enough noise it never is.
+    bool sound = model_.condition(shape);
+    for (const double noise : {1e-2, 1.0, 100.0}) sound = sound || model_.condition(surrogate_shape{.noise = noise});
     model_.improve_shape(2, false);
   }
   return best;

@@ -11,13 +11,11 @@ namespace homeostat {
 
 namespace {
 
-constexpr std::size_t largest_cap = 1'000'000;
-constexpr std::size_t largest_batch = 4096;
-
 std::expected<void, std::string> check_numbers(const solver_settings& s) {
   const auto fail = [](std::string text) { return std::unexpected(std::move(text)); };
-  if (s.history_cap < 1 || s.history_cap > largest_cap)
-    return fail("history_cap is " + std::to_string(s.history_cap) + ", expected 1 to " + std::to_string(largest_cap));
+  if (s.history_cap < 1 || s.history_cap > largest_history_cap)
+    return fail("history_cap is " + std::to_string(s.history_cap) + ", expected 1 to " +
+                std::to_string(largest_history_cap));
   if (s.budget && (*s.budget < 1 || *s.budget > s.history_cap))
     return fail("budget is " + std::to_string(*s.budget) + ", expected 1 to history_cap " +
                 std::to_string(s.history_cap));
@@ -38,6 +36,12 @@ std::expected<void, tell_refusal> check_measured(double value, double cost) {
   if (!std::isfinite(cost) || cost < 0)
     return refuse(tell_refusal_kind::not_finite, "cost is " + number_text(cost) + ", expected a finite number from 0");
   return {};
+}
+
+// What strategies see of a value: beyond this no cost is a measurement, and squares and sums of it must stay finite.
+double bounded(double value) {
+  constexpr double largest_value = 1e100;
+  return std::clamp(value, -largest_value, largest_value);
 }
 
 // Equal up to what a decimal text may lose.
@@ -151,6 +155,7 @@ void solver::take(std::uint64_t id, double value) {
   const open_trial done = std::move(*open);
   history_.pending.erase(history_.pending.begin() + (open - open_.begin()));
   open_.erase(open);
+  value = bounded(value);
   history_.told.push_back({done.point, value});
   if (value < history_.told[history_.best].value) history_.best = history_.told.size() - 1;
   if (!done.filler) strategy_->learn(done.ticket, value, history_);
@@ -200,8 +205,8 @@ std::expected<std::uint64_t, tell_refusal> solver::add_seed(const named_result& 
   const std::uint64_t id = trials_.size();
   trials_.push_back({id, *values, result.value, result.cost, true});
   journal_.push_back({journal_kind::seed, id, *values, result.value, result.cost});
-  history_.told.push_back({space_->point_of(*values), result.value});
-  if (result.value < history_.told[history_.best].value) history_.best = history_.told.size() - 1;
+  history_.told.push_back({space_->point_of(*values), bounded(result.value)});
+  if (history_.told.back().value < history_.told[history_.best].value) history_.best = history_.told.size() - 1;
   count_remaining();
   return id;
 }
