@@ -15,9 +15,12 @@
 
 namespace homeostat {
 
+inline constexpr std::size_t largest_history_cap = 1'000'000; ///< some 200 MB of trials at 8 knobs
+inline constexpr std::size_t largest_batch = 4096;            ///< candidates of one ask
+
 /// What a batch search is given. Two solvers with equal settings and equal tells make equal asks, bit for bit (I7).
 struct solver_settings {
-  std::vector<knob_spec> space;          ///< at least one knob, any number; `initial` is where local methods start
+  std::vector<knob_spec> space;          ///< 1 to 1000 knobs; `initial` is where local methods start
   std::uint64_t seed{0};                 ///< of all its random numbers
   std::optional<std::uint64_t> budget{}; ///< evaluations to ask for, 1..history_cap; absent: until the history is full
   std::string strategy{"auto"};          ///< a name of strategy_names()

@@ -10,11 +10,15 @@ namespace {
 
 constexpr std::size_t fine_levels = 64;
 constexpr double most_points = 0x1p40;
+constexpr std::size_t largest_space = 1000; ///< knobs: models of all pairs then take 8 MB
 
 } // namespace
 
 std::expected<search_space, std::string> search_space::create(std::vector<knob_spec> knobs) {
   if (knobs.empty()) return std::unexpected("the space has no knobs, expected at least one");
+  if (knobs.size() > largest_space)
+    return std::unexpected("knobs has " + std::to_string(knobs.size()) + " entries, expected 1 to " +
+                           std::to_string(largest_space));
   std::set<std::string> names;
   for (const knob_spec& knob : knobs) {
     if (auto sound = check(knob); !sound) return std::unexpected("knob '" + knob.name + "': " + sound.error());

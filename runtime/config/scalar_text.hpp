@@ -1,5 +1,6 @@
 #pragma once
 
+#include "policies/closest_name.hpp"
 #include "policies/time.hpp"
 
 #include <cstdint>
@@ -33,10 +34,6 @@ inline constexpr duration longest_duration{std::chrono::hours{24 * 365}};
 /// off,
 ///          true ...), null, or a number in one of YAML's forms.
 [[nodiscard]] bool is_ambiguous(std::string_view plain);
-
-/// @returns the name that was probably meant: at most two typing errors away, or one that contains the other.
-[[nodiscard]] std::optional<std::string_view> closest_name(std::string_view typed,
-                                                           std::span<const std::string_view> names);
 
 /// @returns "one of a, b", or just "a" when there is no choice.
 [[nodiscard]] std::string one_of(std::span<const std::string_view> names);

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -80,6 +81,25 @@ INSTANTIATE_TEST_SUITE_P(
         setting_row{"ProbeRatioNaN", [](auto& s) { s.probe_ratio = NAN; }, "probe_ratio is"},
         setting_row{"BatchSize", [](auto& s) { s.batch_size = 0; }, "batch_size is 0"},
         setting_row{"Strategy", [](auto& s) { s.strategy = "magic"; }, "strategy is 'magic', expected one of auto"},
+        setting_row{"StrategyMistyped", [](auto& s) { s.strategy = "nelder_mead"; },
+                    "strategy is 'nelder_mead' (did you mean 'nelder-mead'?), expected one of auto"},
+        setting_row{"StrategyOnline", [](auto& s) { s.strategy = "adaptive"; },
+                    "strategy is 'adaptive', which is online: every candidate is applied to a live plant"},
+        setting_row{"ParameterMistyped", [](auto& s) { s.strategy_params["noisey"] = 1; },
+                    "noisey is not a parameter of 'auto' (did you mean 'noisy'?), expected one of noisy"},
+        setting_row{"ParameterOfAutoOutOfRange", [](auto& s) { s.strategy_params["noisy"] = 1.5; },
+                    "noisy is 1.5, expected a whole number from 0 to 1"},
+        setting_row{"ParameterNotWhole", [](auto& s) { s.strategy = "tpe", s.strategy_params["candidates"] = 2.5; },
+                    "candidates is 2.5, expected a whole number from 1 to 1024"},
+        setting_row{"ParameterNaN", [](auto& s) { s.strategy = "cma-es", s.strategy_params["deviation"] = NAN; },
+                    "deviation is nan, expected 0.001 to 1"},
+        setting_row{"RadiusGrows",
+                    [](auto& s) {
+                      s.strategy = "quadratic";
+                      s.strategy_params = {{"first_radius", 0.01}, {"last_radius", 0.1}};
+                    },
+                    "last_radius is 0.1, expected at most first_radius 0.01"},
+        setting_row{"TooManyKnobs", [](auto& s) { s.space.resize(1001, s.space[0]); }, "knobs has 1001 entries"},
         setting_row{"UnknownParameter", [](auto& s) { s.strategy_params["knack"] = 1; }, "knack is not a parameter"},
         setting_row{"ParameterOutOfRange", [](auto& s) { s.strategy = "tpe", s.strategy_params["good_share"] = 0.6; },
                     "good_share is 0.6, expected 0.01 to 0.5"},
@@ -184,6 +204,36 @@ TEST_P(EveryStrategy, StaysInBoundsOnAMixedSpace) {
     return std::pow(x[0] - 2, 2) - 3 * std::cos((x[1] - 350) * 0.01745) + std::abs(x[2] - 11) + (x[3] == 1 ? 0 : 4);
   });
   EXPECT_LT(s.best()->value, 12);
+}
+
+// Finite is all that a result has to be: sums, squares and differences of such values are not.
+TEST_P(EveryStrategy, TakesAnyFiniteValue) {
+  using objective = double (*)(double, std::uint64_t);
+  constexpr double huge = std::numeric_limits<double>::max();
+  const std::array<objective, 6> objectives{{
+      [](double, std::uint64_t i) { return i % 2 ? huge : -huge; },
+      [](double, std::uint64_t) { return -huge; },
+      [](double x, std::uint64_t) { return x < 0 ? huge : x; },
+      [](double, std::uint64_t i) { return i % 3 ? 0.0 : std::numeric_limits<double>::denorm_min(); },
+      [](double x, std::uint64_t i) { return std::pow(10, static_cast<double>(5 * (i % 60))) * x; },
+      [](double, std::uint64_t) { return 3.0; },
+  }};
+  const bool may_be_noisy = GetParam() == "auto" || GetParam() == "bayes";
+  for (std::size_t k = 0; k < objectives.size() * (may_be_noisy ? 2 : 1); ++k) {
+    solver_settings settings = box(2, std::string(GetParam()), 60);
+    if (k >= objectives.size()) settings.strategy_params["noisy"] = 1;
+    solver s = made(settings);
+    for (std::uint64_t i = 0; i < 60 && !s.finished(); ++i)
+      for (const trial& t : s.ask(1)) {
+        for (std::size_t n = 0; n < 2; ++n) ASSERT_TRUE(is_admissible(s.settings().space[n], t.values[n])) << k;
+        ASSERT_TRUE(s.tell(t.id, objectives[k % objectives.size()](t.values[0], i)));
+      }
+    const auto point = s.recommend();
+    ASSERT_TRUE(point) << k;
+    for (std::size_t n = 0; n < 2; ++n) EXPECT_TRUE(is_admissible(s.settings().space[n], point->values[n])) << k;
+    const auto again = solver::replay(s.settings(), s.journal());
+    EXPECT_TRUE(again) << k << ": " << again.error();
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EveryStrategy, testing::ValuesIn(strategy_names().begin(), strategy_names().end()),
