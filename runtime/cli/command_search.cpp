@@ -1,17 +1,16 @@
 #include "messages/json.hpp"
 #include "policies/number_text.hpp"
 #include "runtime/cli/commands.hpp"
+#include "runtime/gateway/search_metrics.hpp"
 #include "runtime/search/interactive.hpp"
 #include "runtime/search/result_json.hpp"
-#include "runtime/search/search_config.hpp"
 #include "runtime/search/search_files.hpp"
 #include "runtime/search/search_run.hpp"
 
 #include <google/protobuf/struct.pb.h>
 #include <spdlog/fmt/fmt.h>
 
-#include <cmath>
-#include <fstream>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
@@ -25,6 +24,7 @@ struct search_options {
   std::string file{"-"};
   std::size_t count{0};
   bool seeds{false};
+  std::optional<std::uint16_t> metrics_port;
 };
 
 int fail(const std::string& why) {
@@ -58,11 +58,11 @@ int print(const v1::SearchReport& report, bool json) {
 
 /// Opens the run of these options, beginning one if a configuration is given.
 std::expected<search_run, std::string> open_run(const search_options& o) {
-  std::optional<std::string> config;
+  std::optional<config_file> config;
   if (!o.config.empty()) {
     auto text = read_text(o.config);
     if (!text) return std::unexpected(text.error());
-    config = std::move(*text);
+    config = {o.config, std::move(*text)};
   }
   return search_run::open(o.state, config);
 }
@@ -100,6 +100,9 @@ int tell(const search_options& o, bool json) {
 int export_run(const search_options& o) {
   auto run = open_run(o);
   if (!run) return fail(run.error());
+  std::error_code none;
+  if (o.file != "-" && std::filesystem::equivalent(o.file, o.state, none))
+    return fail(o.file + ": is the search's state; export writes another file");
   if (auto done = write_text(o.file, to_json(run->document(), true)); !done) return fail(done.error());
   return exit_code::ok;
 }
@@ -124,7 +127,18 @@ int replay(const search_options& o, bool json) {
 int interact(const search_options& o) {
   auto text = read_text(o.config);
   if (!text) return fail(text.error());
-  return run_interactive(*text, std::cin, std::cout, std::cerr);
+  search_gauges gauges;
+  std::unique_ptr<http_server> server;
+  if (o.metrics_port) {
+    auto started = serve_search_metrics(*o.metrics_port, gauges);
+    if (!started) return fail(started.error());
+    server = std::move(*started);
+    fmt::print(stderr, "metrics at http://127.0.0.1:{}/metrics\n", server->port());
+  }
+  const int code = run_interactive(o.config, *text, std::cin, std::cout, std::cerr,
+                                   [&](const session_counts& counts) { gauges.take(counts); });
+  if (server) server->stop();
+  return code;
 }
 
 } // namespace
@@ -173,6 +187,7 @@ void add_search(CLI::App& app, common_options& common, int& result) {
 
   CLI::App* s = command("interactive", "a search over JSON lines on standard input and output, for other programs");
   s->add_option("--config", options->config, "search configuration (JSON)")->required();
+  s->add_option("--metrics-port", options->metrics_port, "serve Prometheus metrics on loopback at this port (0: any)");
   s->callback([options, &result] { result = interact(*options); });
 }
 

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <memory>
 
 #include <unistd.h>
@@ -105,17 +106,14 @@ int run_solve(const solve_options& o, bool json) {
   catch_interrupts();
   auto config = read_text(o.config);
   if (!config) return fail(config.error());
-  auto run = search_run::open(o.state, *config);
+  auto run = search_run::open(o.state, config_file{o.config, std::move(*config)});
   if (!run) return fail(run.error());
   if (run->resumed()) fmt::print(stderr, "going on with {}: {} results\n", o.state, run->search().told());
 
   search_gauges gauges;
   std::unique_ptr<http_server> server;
   if (o.metrics_port) {
-    auto started = http_server::start("127.0.0.1", *o.metrics_port, [&gauges](const http_request& request) {
-      if (request.path != "/metrics") return http_response{404, "{}\n"};
-      return http_response{200, search_metrics_text(gauges), "text/plain; version=0.0.4"};
-    });
+    auto started = serve_search_metrics(*o.metrics_port, gauges);
     if (!started) return fail(started.error());
     server = std::move(*started);
     fmt::print(stderr, "metrics at http://127.0.0.1:{}/metrics\n", server->port());
@@ -161,7 +159,12 @@ void add_solve(CLI::App& app, common_options& common, int& result) {
       ->check(CLI::Range(0, 100))
       ->capture_default_str();
   c->add_option("--failure-value", o->solve.failure_value,
-                "record this value for an evaluation that fails (default: record nothing)");
+                "record this value for an evaluation that fails (default: record nothing)")
+      ->check([](const std::string& text) {
+        double value = 0;
+        const bool finite = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+        return finite ? std::string() : "is '" + text + "', expected a finite number";
+      });
   add_duration(
       *c, "--timeout", [o](auto length) { o->solve.evaluation.patience = length; },
       "longest time of one evaluation (default: 1h)");

@@ -20,8 +20,9 @@ value child_of(const value& parent, const YAML::Node& node, std::string path, po
           .problems = parent.problems};
 }
 
-/// The path of a document is a label that ends with a colon: "Loop cache:".
+/// The path of a document is a label that ends with a colon: "Loop cache:", or empty where a file holds but one.
 std::string joined(const std::string& path, std::string_view name) {
+  if (path.empty()) return std::string(name);
   return path + (path.ends_with(':') ? ' ' : '.') + std::string(name);
 }
 

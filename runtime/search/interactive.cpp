@@ -5,10 +5,12 @@
 #include "runtime/search/result_json.hpp"
 #include "runtime/search/search_config.hpp"
 
+#include <chrono>
 #include <cmath>
 #include <expected>
 #include <istream>
 #include <ostream>
+#include <utility>
 
 namespace homeostat {
 
@@ -101,30 +103,89 @@ reply dispatch(solver& search, const std::string& line) {
                          ", expected ask, tell, seed, best or status");
 }
 
+session_counts counts_of(const solver& search) {
+  const std::uint64_t seeds = search.trials().size() - search.asked();
+  return {.asks = search.asked(), .tells = search.told() - seeds, .history = search.trials().size()};
+}
+
+/// Longest request: some 4096 results with 1000 parameters each. What is longer is read past.
+constexpr std::size_t longest_line = std::size_t{1} << 27;
+
+/// @returns false at the end. `line` holds one byte more than the longest request where the line is too long.
+bool next_line(std::istream& in, std::string& line) {
+  line.clear();
+  constexpr auto end = std::istream::traits_type::eof();
+  for (auto c = in.rdbuf()->sbumpc();; c = in.rdbuf()->sbumpc()) {
+    if (c == end) return !line.empty();
+    if (c == '\n') return true;
+    if (line.size() <= longest_line) line += std::istream::traits_type::to_char_type(c);
+  }
+}
+
+/// Measures how long candidates are out. What was never told about does not count.
+class stopwatch {
+public:
+  /// A request has come in.
+  void request() {
+    if (out_) waited_ += std::chrono::duration<double>(clock::now() - since_).count();
+  }
+  /// The request has been dealt with. @returns the counts with the time filled in.
+  session_counts read(session_counts now) {
+    if (now.tells > tells_) total_ += std::exchange(waited_, 0);
+    tells_ = now.tells;
+    out_ = now.asks > now.tells + now.abandoned;
+    if (!out_) waited_ = 0;
+    since_ = clock::now();
+    now.evaluation_seconds = total_;
+    return now;
+  }
+
+private:
+  using clock = std::chrono::steady_clock;
+  clock::time_point since_{};
+  std::uint64_t tells_{0};
+  bool out_{false};
+  double waited_{0};
+  double total_{0};
+};
+
 } // namespace
 
-std::string answer(solver& search, const std::string& line) { return answered(dispatch(search, line)); }
+std::string reply_to(solver& search, const std::string& line) { return answered(dispatch(search, line)); }
 
-int run_interactive(const std::string& config, std::istream& in, std::ostream& out, std::ostream& errors) {
+int run_interactive(const std::string& file, const std::string& config, std::istream& in, std::ostream& out,
+                    std::ostream& errors, const std::function<void(const session_counts&)>& progress) {
   const auto refuse = [&](const std::string& why) {
     errors << why << std::endl;
     return 1;
   };
-  const auto serve = [&](const auto& reply_to) {
-    for (std::string line; std::getline(in, line);)
-      if (!line.empty()) out << reply_to(line) << std::endl;
+  const auto serve = [&](const auto& respond, const auto& counts_now) {
+    stopwatch watch;
+    progress(watch.read(counts_now()));
+    for (std::string line; next_line(in, line);) {
+      if (line.empty()) continue;
+      watch.request();
+      const std::string reply =
+          line.size() <= longest_line
+              ? respond(line)
+              : answered(std::unexpected("the line has more than " + std::to_string(longest_line) + " bytes"));
+      progress(watch.read(counts_now())); // before the answer: who has it finds its numbers there
+      out << reply << std::endl;
+      if (!out) return refuse("standard output: cannot be written");
+    }
     return 0;
   };
-  auto settings = read_search_config(config);
-  if (!settings) return refuse(settings.error());
-  if (const auto kind = online_kind_from(settings->strategy)) {
-    auto search = online_session::create(*settings, *kind);
+  auto settings = read_search_config(file, config);
+  if (!settings) return refuse(lines_of(settings.error()));
+  if (online_kind_from(settings->strategy)) {
+    auto search = online_session::create(*settings);
     if (!search) return refuse(search.error());
-    return serve([&](const std::string& line) { return answered(search->reply(line)); });
+    return serve([&](const std::string& line) { return answered(search->reply(line)); },
+                 [&] { return search->counts(); });
   }
   auto search = solver::create(std::move(*settings));
   if (!search) return refuse(search.error());
-  return serve([&](const std::string& line) { return answer(*search, line); });
+  return serve([&](const std::string& line) { return reply_to(*search, line); }, [&] { return counts_of(*search); });
 }
 
 } // namespace homeostat

@@ -18,24 +18,31 @@ Struct ok() {
 
 } // namespace
 
-std::expected<online_session, std::string> online_session::create(const solver_settings& settings, online_kind kind) {
+std::expected<online_settings, std::string> online_settings_of(const solver_settings& settings) {
+  const auto kind = online_kind_from(settings.strategy);
+  if (!kind) return std::unexpected("strategy is '" + settings.strategy + "', expected adaptive or spsa");
+  if (auto sound = check_strategy_params(settings.strategy, settings.strategy_params); !sound)
+    return std::unexpected(sound.error());
+  const auto param = [&](const char* name) {
+    const auto given = settings.strategy_params.find(name);
+    return given == settings.strategy_params.end() ? std::nullopt : std::optional(given->second);
+  };
   online_settings online;
   online.knobs = settings.space;
-  online.kind = kind;
+  online.kind = *kind;
   online.seed = settings.seed;
-  for (const auto& [name, value] : settings.strategy_params) {
-    if (name == "max_delta_per_step")
-      online.max_delta_per_step = value;
-    else if (name == "noise_floor")
-      online.noise_floor = value;
-    else
-      return std::unexpected("strategy_params." + name + " is " + number_text(value) + ": '" + name +
-                             "' is not known to online strategies, expected max_delta_per_step or noise_floor");
-  }
+  online.max_delta_per_step = param("max_delta_per_step");
+  online.noise_floor = param("noise_floor");
   if (auto valid = check(online); !valid) return std::unexpected(valid.error());
+  return online;
+}
+
+std::expected<online_session, std::string> online_session::create(const solver_settings& settings) {
+  auto online = online_settings_of(settings);
+  if (!online) return std::unexpected(online.error());
   auto space = search_space::create(settings.space);
   if (!space) return std::unexpected(space.error());
-  return online_session(std::move(online), std::move(*space), settings.budget);
+  return online_session(std::move(*online), std::move(*space), settings.budget);
 }
 
 online_session::answer online_session::reply(const std::string& line) {
@@ -55,6 +62,7 @@ online_session::answer online_session::ask() {
   Struct out;
   auto* list = field(out, "params").mutable_list_value();
   if (budget_ && state_.recorded >= *budget_) return out;
+  asks_ += !state_.asked;
   const knob_values values = values_of(next_point(state_, settings_), settings_);
   write_params(space_, {values.begin(), values.size()}, *list->add_values()->mutable_struct_value());
   return out;
@@ -67,6 +75,7 @@ online_session::answer online_session::tell(const Struct& request) {
   if (!state_.asked) return std::unexpected(std::string("nothing was asked: ask first"));
   const auto result = read_result(space_, results->second.list_value().values(0));
   if (!result) return std::unexpected(result.error());
+  if (!(result->cost >= 0)) return std::unexpected("cost is " + number_text(result->cost) + ", expected 0 or more");
   const knob_values asked = values_of(*state_.asked, settings_);
   for (std::size_t i = 0; i < space_.size(); ++i) {
     const auto told = result->values.find(space_.knobs()[i].name);
@@ -93,6 +102,16 @@ online_session::answer online_session::best() const {
   const knob_values values = values_of(incumbent(state_, settings_), settings_);
   write_params(space_, {values.begin(), values.size()}, *field(out, "params").mutable_struct_value());
   return out;
+}
+
+session_counts online_session::counts() const {
+  return {.asks = asks_,
+          .tells = state_.recorded,
+          .abandoned = state_.refused,
+          .history = state_.recorded,
+          .changes = state_.changes,
+          .recalls = state_.recalls,
+          .returns = state_.returns};
 }
 
 online_session::answer online_session::status() const {

@@ -1,6 +1,7 @@
 #include "runtime/search/result_json.hpp"
 
-#include "runtime/search/search_config.hpp"
+#include "policies/number_text.hpp"
+#include "runtime/config/scalar_text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -36,6 +37,17 @@ std::expected<double, std::string> read_param(const search_space& space, const s
 } // namespace
 
 Value& field(Struct& object, const char* name) { return (*object.mutable_fields())[name]; }
+
+std::string shown(const Value& value) {
+  switch (value.kind_case()) {
+  case Value::kNumberValue: return number_text(value.number_value());
+  case Value::kStringValue: return '"' + yaml::shown(value.string_value()) + '"';
+  case Value::kBoolValue: return value.bool_value() ? "true" : "false";
+  case Value::kListValue: return "a list";
+  case Value::kStructValue: return "an object";
+  default: return "null";
+  }
+}
 
 std::map<std::string, std::string> plain_params(const Struct& params) {
   std::map<std::string, std::string> out;

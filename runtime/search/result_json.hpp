@@ -15,6 +15,9 @@ namespace homeostat {
 /// @returns that field of a JSON object, made if it is not there.
 google::protobuf::Value& field(google::protobuf::Struct& object, const char* name);
 
+/// @returns a JSON value as it stands in a message: `"abc"`, `12`, `null`, `a list`.
+[[nodiscard]] std::string shown(const google::protobuf::Value& value);
+
 /// Writes values under their knobs' names: categories by name, booleans as true and false.
 void write_params(const search_space& space, std::span<const double> values, google::protobuf::Struct& into);
 

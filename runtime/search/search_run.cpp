@@ -130,32 +130,53 @@ std::expected<void, std::string> make_schema(sqlite_connection& db, const std::s
   return {};
 }
 
+std::expected<solver_settings, std::string> read_settings(const config_file& config) {
+  auto settings = read_search_config(config.name, config.text);
+  if (!settings) return std::unexpected(lines_of(settings.error()));
+  return std::move(*settings);
+}
+
 } // namespace
 
-std::expected<search_run, std::string> search_run::create(const std::filesystem::path& path, const std::string& config,
+std::expected<search_run, std::string> search_run::create(const std::filesystem::path& path, const config_file& config,
                                                           std::span<const journal_entry> journal) {
-  auto settings = read_search_config(config);
+  auto settings = read_settings(config);
   if (!settings) return std::unexpected(settings.error());
   auto s = solver::replay(std::move(*settings), journal);
   if (!s) return std::unexpected(s.error());
   auto lock = store_lock::acquire(path);
   if (!lock) return std::unexpected(lock.error().what);
+  const bool fresh = !std::filesystem::exists(path); // looked at under the lock
+  auto run = write_new(path, *lock, config.text, std::move(*s));
+  if (run || !fresh) return run;
+  // Half an import would pass for a search that has just begun.
+  for (const char* part : {"", "-wal", "-shm"}) {
+    std::error_code ignored;
+    std::filesystem::remove(path.string() + part, ignored);
+  }
+  return run;
+}
+
+std::expected<search_run, std::string> search_run::write_new(const std::filesystem::path& path, store_lock& lock,
+                                                             const std::string& config, solver s) {
   if (auto made = make_file(path); !made) return std::unexpected(made.error());
   auto db = open_database(path);
   if (!db) return std::unexpected(db.error());
   if (auto done = make_schema(*db, config); !done) return std::unexpected(done.error());
-  search_run run(path, std::move(*lock), std::move(*db), config, std::move(*s));
+  search_run run(path, std::move(lock), std::move(*db), config, std::move(s));
   if (auto done = run.record_new(); !done) return std::unexpected(done.error());
   return run;
 }
 
 std::expected<search_run, std::string> search_run::open(const std::filesystem::path& path,
-                                                        const std::optional<std::string>& config_text) {
+                                                        const std::optional<config_file>& config) {
   std::error_code none;
+  if (std::filesystem::exists(path, none) && !std::filesystem::is_regular_file(path, none))
+    return std::unexpected(path.string() + ": is no regular file, and so no search's state");
   const auto size = std::filesystem::file_size(path, none);
   if (none || size == 0) { // an empty file: the process died before it had written anything
-    if (!config_text) return std::unexpected(path.string() + ": no such search; begin one with --config FILE");
-    return create(path, *config_text, {});
+    if (!config) return std::unexpected(path.string() + ": no such search; begin one with --config FILE");
+    return create(path, *config, {});
   }
   if (!is_database(path)) return std::unexpected(path.string() + ": is no search's state");
   auto lock = store_lock::acquire(path);
@@ -165,17 +186,18 @@ std::expected<search_run, std::string> search_run::open(const std::filesystem::p
   const auto id = db->query_integer("PRAGMA application_id", "reading what it is");
   if (!id) return std::unexpected(id.error().what);
   const auto tables = db->query_integer("SELECT count(*) FROM sqlite_master", "reading what it is");
-  if (tables && *tables == 0 && config_text) {
-    if (auto done = make_schema(*db, *config_text); !done) return std::unexpected(done.error());
+  if (tables && *tables == 0 && config) {
+    if (auto sound = read_settings(*config); !sound) return std::unexpected(sound.error());
+    if (auto done = make_schema(*db, config->text); !done) return std::unexpected(done.error());
   } else if (*id != application_id) {
     return std::unexpected(path.string() + ": is a database, but not a search's state");
   }
   auto stored = read_config(*db);
   if (!stored) return std::unexpected(stored.error());
-  auto settings = read_search_config(*stored);
-  if (!settings) return std::unexpected(path.string() + ": " + settings.error());
-  if (config_text && *config_text != *stored) {
-    auto wanted = read_search_config(*config_text);
+  auto settings = read_settings({path.string() + ", its configuration", *stored});
+  if (!settings) return std::unexpected(settings.error());
+  if (config && config->text != *stored) {
+    auto wanted = read_settings(*config);
     if (!wanted) return std::unexpected(wanted.error());
     if (!(*wanted == *settings))
       return std::unexpected(path.string() + ": holds a search of another configuration; give --state another file, or "
@@ -206,7 +228,7 @@ std::expected<search_run, std::string> search_run::import(const std::filesystem:
     if (!e) return std::unexpected(e.error());
     journal.push_back(std::move(*e));
   }
-  return create(path, document.config(), journal);
+  return create(path, {"search document, its configuration", document.config()}, journal);
 }
 
 std::expected<void, std::string> search_run::record_new() {

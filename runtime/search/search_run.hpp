@@ -13,17 +13,23 @@
 
 namespace homeostat {
 
+/// A configuration as it was found.
+struct config_file {
+  std::string name; ///< of the file, for messages
+  std::string text;
+};
+
 /// A batch search whose every ask and tell is on disk before it is answered, in one SQLite file. A process that dies at
 /// any instant loses nothing that was acknowledged; the next one opens the file, replays the journal, and goes on with
 /// the same run bit for bit (I7, I9). One process at a time.
 class search_run {
 public:
   /// Begins a run, or goes on with the one in the file.
-  /// @param config_text  the configuration as written; absent: the one the run began with.
+  /// @param config  the configuration as written; absent: the one the run began with.
   /// @returns the run, or one sentence: a file that is no search, a journal that does not follow from its
   ///          configuration, another configuration than the one it began with, another process that has it open.
   [[nodiscard]] static std::expected<search_run, std::string> open(const std::filesystem::path& state,
-                                                                   const std::optional<std::string>& config_text);
+                                                                   const std::optional<config_file>& config);
   /// Creates a run from an exported document. @errors  the file exists, or the document is damaged or does not replay.
   [[nodiscard]] static std::expected<search_run, std::string> import(const std::filesystem::path& state,
                                                                      const std::string& json);
@@ -48,8 +54,10 @@ private:
   search_run(std::filesystem::path path, store_lock lock, sqlite_connection db, std::string config, solver s)
       : path_(std::move(path)), lock_(std::move(lock)), db_(std::move(db)), config_(std::move(config)),
         solver_(std::move(s)) {}
-  static std::expected<search_run, std::string> create(const std::filesystem::path& state, const std::string& config,
+  static std::expected<search_run, std::string> create(const std::filesystem::path& state, const config_file& config,
                                                        std::span<const journal_entry> journal);
+  static std::expected<search_run, std::string> write_new(const std::filesystem::path& state, store_lock& lock,
+                                                          const std::string& config, solver s);
   std::expected<void, std::string> record_new();
 
   std::filesystem::path path_;
