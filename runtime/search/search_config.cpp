@@ -275,6 +275,7 @@ std::string lines_of(const std::vector<config_problem>& problems) {
 bool looks_like_search_config(const std::string& text) {
   const auto first = text.find_first_not_of(" \t\r\n");
   const bool json = first != std::string::npos && text[first] == '{';
+  if (text.size() > largest_text) return json;
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(text);
     if (documents.size() != 1 || !documents[0].IsMap()) return false;

@@ -208,6 +208,29 @@ class Solve(SearchCase):
         self.assertEqual(again.returncode, 0, again.stderr)
         self.assertEqual(self.journal(), expected)
 
+    def test_a_state_on_a_file_system_that_is_read_only_is_named(self):
+        disk = tempfile.mkdtemp(prefix="homeostat-e2e-disk-")
+        self.addCleanup(os.rmdir, disk)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "homeostat-e2e", disk],
+                          capture_output=True, check=False).returncode != 0:
+            self.skipTest("may not mount a small file system here")
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], check=True)
+        self.state = os.path.join(disk, "state")
+        self.write_config(budget=5)
+        self.assertEqual(self.solve("--state", self.state).returncode, 0)
+        expected = self.journal()
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        self.write_config(budget=6)
+        for command in (["solve", "--config", self.config, "--state", self.state, "--", self.script],
+                        ["solve", "--config", self.config, "--state", self.state + "2", "--", self.script],
+                        ["tell", "--state", self.state], ["ask", "--state", self.state]):
+            done = self.run_it(*command, text="[]")
+            self.assertEqual(done.returncode, 1, command)
+            self.assertIn(self.state, done.stderr)
+        self.assertEqual(len(self.evaluated()), 5, "nothing is evaluated that could not be recorded")
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        self.assertEqual(self.journal(), expected)
+
     def test_numbers_that_are_none_are_refused_before_anything_runs(self):
         for option, value in [("--failure-value", "nan"), ("--failure-value", "inf"), ("--failure-value", "x"),
                               ("--jobs", "0"), ("--jobs", "65"), ("--retries", "-1"), ("--timeout", "0s"),

@@ -1,5 +1,6 @@
-// Any text as a configuration: problems or a node, never a crash.
+// Any text as a configuration: problems or a node, problems or a search; never a crash.
 #include "runtime/config/config.hpp"
+#include "runtime/search/search_config.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,5 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!config)
     for (const auto& problem : config.error())
       if (to_string(problem).empty()) std::abort();
+  (void)homeostat::looks_like_search_config(text);
+  const auto search = homeostat::read_search_config("fuzz.json", text);
+  if (!search && homeostat::lines_of(search.error()).empty()) std::abort();
   return 0;
 }
