@@ -50,12 +50,15 @@ bool has_explicit_tag(const YAML::Node& node) {
 
 void problem_list::add(position at, std::string path, std::string what, std::string expected) {
   if (path.ends_with(':')) path.pop_back();
-  problems_.push_back({.file = file_,
-                       .line = at.line,
-                       .column = at.column,
-                       .path = std::move(path),
-                       .what = std::move(what),
-                       .expected = std::move(expected)});
+  // Kept in the order of the text; those of one place in the order in which they were found.
+  const auto behind = std::ranges::upper_bound(problems_, std::tuple(at.line, at.column), {},
+                                               [](const config_problem& p) { return std::tuple(p.line, p.column); });
+  problems_.insert(behind, {.file = file_,
+                            .line = at.line,
+                            .column = at.column,
+                            .path = std::move(path),
+                            .what = std::move(what),
+                            .expected = std::move(expected)});
 }
 
 char problem_list::at(position p) const {
@@ -69,10 +72,7 @@ char problem_list::at(position p) const {
   return index < text_.size() ? text_[index] : '\0';
 }
 
-std::vector<config_problem> problem_list::take() {
-  std::ranges::stable_sort(problems_, {}, [](const config_problem& p) { return std::tuple(p.line, p.column); });
-  return std::exchange(problems_, {});
-}
+std::vector<config_problem> problem_list::take() { return std::exchange(problems_, {}); }
 
 std::string what_is(const YAML::Node& node) {
   if (has_explicit_tag(node)) return "has the tag '" + shown(node.Tag()) + "'";

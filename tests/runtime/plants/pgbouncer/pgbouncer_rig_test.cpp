@@ -179,7 +179,8 @@ TEST_F(PgbouncerOnTheRig, ReadingsAgreeWithTheClients) {
   const auto& m = latest->metrics;
   EXPECT_GT(latest->sample_count, 0U);
   EXPECT_EQ(m.at("pool_size"), 20);
-  EXPECT_EQ(m.at("servers_active") + m.at("clients_waiting"), clients);
+  // A client between two transactions is neither: on a busy machine some are at any moment.
+  EXPECT_THAT(m.at("servers_active") + m.at("clients_waiting"), AllOf(Ge(.75 * clients), Le(clients)));
   // Clients never rest: each second holds `clients` seconds of latency. A metric that counts the wait twice gives twice
   // that.
   EXPECT_THAT(m.at("throughput_per_s") * m.at("latency_mean_ms") / 1e3, AllOf(Ge(.6 * clients), Le(1.6 * clients)));
