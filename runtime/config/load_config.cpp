@@ -287,7 +287,7 @@ std::expected<node_config, std::vector<config_problem>> load_config_text(const s
   if (text.size() > yaml::largest_file)
     return fail({}, "has " + std::to_string(text.size()) + " bytes", "at most " + std::to_string(yaml::largest_file));
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    const std::vector<YAML::Node> documents = yaml::load_documents(text);
     if (std::ranges::all_of(documents, [](const YAML::Node& d) { return d.IsNull(); }))
       return fail({}, "holds no document", "one or more with apiVersion homeostat/v1");
     node_config node = yaml::configuration_reader(problems).read(documents);

@@ -1,7 +1,10 @@
 #include "runtime/config/yaml_reader.hpp"
 
+#include <yaml-cpp/eventhandler.h>
+
 #include <algorithm>
 #include <limits>
+#include <sstream>
 #include <tuple>
 #include <utility>
 
@@ -44,7 +47,36 @@ bool has_explicit_tag(const YAML::Node& node) {
   return !node.IsNull() && !node.Tag().empty() && node.Tag() != "?" && node.Tag() != "!";
 }
 
+/// Watches a first pass over a text for documents that do not advance.
+struct document_watch : YAML::EventHandler {
+  std::optional<int> latest;
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (latest && mark.pos <= *latest) throw YAML::ParserException(mark, "unexpected text after a document");
+    latest = mark.pos;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnAlias(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnScalar(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                const std::string& /*value*/) override {}
+  void OnSequenceStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                       YAML::EmitterStyle::value /*style*/) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                  YAML::EmitterStyle::value /*style*/) override {}
+  void OnMapEnd() override {}
+};
+
 } // namespace
+
+std::vector<YAML::Node> load_documents(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  document_watch watch;
+  while (parser.HandleNextDocument(watch)) {}
+  return YAML::LoadAll(text);
+}
 
 // ---- problems -----------------------------------------------------------------------------------------------------
 

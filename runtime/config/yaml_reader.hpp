@@ -39,6 +39,11 @@ private:
   std::vector<config_problem> problems_;
 };
 
+/// @returns the documents of a text.
+/// @throws YAML::Exception  it is not YAML. Unlike YAML::LoadAll this ends on every text: where a stray `,` follows a
+/// document, yaml-cpp 0.7 finds one empty document after another at the same place until the memory is gone.
+[[nodiscard]] std::vector<YAML::Node> load_documents(const std::string& text);
+
 /// A node as a value. yaml-cpp's own assignment writes through to the tree: assigning one node to another makes both
 /// places of the document the same.
 struct node_handle : YAML::Node {

@@ -253,7 +253,7 @@ std::expected<solver_settings, std::vector<config_problem>> read_search_config(c
   if (text.size() > largest_text)
     return fail({}, "has " + std::to_string(text.size()) + " bytes", "at most " + std::to_string(largest_text));
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    const std::vector<YAML::Node> documents = yaml::load_documents(text);
     if (documents.size() != 1)
       return fail({}, "holds " + std::to_string(documents.size()) + " documents", "one search");
     const value root{.node = documents[0], .path = {}, .at = {.line = 1, .column = 1}, .problems = &problems};
@@ -277,7 +277,7 @@ bool looks_like_search_config(const std::string& text) {
   const bool json = first != std::string::npos && text[first] == '{';
   if (text.size() > largest_text) return json;
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    const std::vector<YAML::Node> documents = yaml::load_documents(text);
     if (documents.size() != 1 || !documents[0].IsMap()) return false;
     const auto has = [&](const key_table& table) {
       return std::ranges::any_of(table.keys, [&](const key& k) {

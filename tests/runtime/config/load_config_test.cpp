@@ -189,5 +189,15 @@ TEST(LoadConfig, DamagedTextsAreAnswered) {
   EXPECT_GT(refused, 1000U);
 }
 
+/// yaml-cpp finds one empty document after another there, until the memory is gone.
+TEST(LoadConfig, TextBehindADocumentEndsTheReading) {
+  EXPECT_THAT(lines_of(problems_in("{},")),
+              testing::ElementsAre("demo.yaml:1: is not YAML: unexpected text after a document"));
+  EXPECT_THAT(lines_of(problems_in(",")),
+              testing::ElementsAre("demo.yaml:1: is not YAML: unexpected text after a document"));
+  EXPECT_THAT(lines_of(problems_in("{a: 1}\n---\n{b: 2},\n")),
+              testing::ElementsAre("demo.yaml:3: is not YAML: unexpected text after a document"));
+}
+
 } // namespace
 } // namespace homeostat
