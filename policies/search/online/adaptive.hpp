@@ -117,6 +117,6 @@ online_event learn(adaptive_state& s, const adaptive_frame& frame, const online_
                    std::optional<double> error);
 
 /// The proposed step was not applied: looks and trials that need it are given up.
-void give_up(adaptive_state& s);
+void abandon(adaptive_state& s);
 
 } // namespace homeostat

@@ -263,7 +263,7 @@ online_event learn(adaptive_state& s, const adaptive_frame& frame, const online_
   }
 }
 
-void give_up(adaptive_state& s) {
+void abandon(adaptive_state& s) {
   s.looks.clear();
   s.comparing = s.retreating = false;
   call_off(s.trial, false);

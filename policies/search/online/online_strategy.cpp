@@ -106,7 +106,7 @@ void abandon(online_state& state, const online_settings& settings, std::optional
   state.asked.reset();
   ++state.refused;
   if (settings.kind == online_kind::adaptive)
-    give_up(state.adaptive);
+    abandon(state.adaptive);
   else
     abandon(state.spsa.spsa);
 }
