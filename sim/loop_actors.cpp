@@ -78,7 +78,7 @@ void engine_actor::start() {
   running_ = true;
   ready_ = false;
   state_ = fresh_engine(scenario_.engine, scenario_.seed, initial_values(scenario_.engine.knobs));
-  if (saved_) resume_engine(state_, scenario_.engine, *saved_);
+  if (saved_) (void)resume_engine(state_, scenario_.engine, *saved_); // else it begins afresh
   state_.epoch = scenario_.epoch;
   check_.engine_told_of_change(); // nothing unfinished survives
   check_.engine_started(kernel_.at());

@@ -544,7 +544,7 @@ TEST(EngineResume, KeepsWhatWasLearnedAndForgetsWhatWasAsked) {
   e.accept(*e.next().ask);
   e.window(5);
   lone_engine again(e.settings, 77);
-  resume_engine(again.state, again.settings, e.state);
+  ASSERT_TRUE(resume_engine(again.state, again.settings, e.state));
   EXPECT_EQ(again.next().reason, no_change_reason::not_live);
   EXPECT_EQ(again.state.spsa.iteration, e.state.spsa.iteration);
   EXPECT_EQ(again.state.spsa.rng, e.state.spsa.rng);
@@ -559,7 +559,7 @@ TEST(EngineResume, CountsTheMovesItMissed) {
   lone_engine again(e.settings, 77);
   engine_state stored = e.state;
   stored.base = {0.2};
-  resume_engine(again.state, again.settings, stored);
+  ASSERT_TRUE(resume_engine(again.state, again.settings, stored));
   again.tell_live();
   EXPECT_NEAR(cumulative_delta(again.state.movement[0], again.now), 0.3, 1e-9);
 }
@@ -567,7 +567,7 @@ TEST(EngineResume, CountsTheMovesItMissed) {
 TEST(EngineResume, AnotherKnobSetIsIgnored) {
   lone_engine one(settings_of({unit_knob()}), 3), two(settings_of({unit_knob("x"), unit_knob("y")}), 4);
   const engine_state before = two.state;
-  resume_engine(two.state, two.settings, one.state);
+  EXPECT_EQ(resume_engine(two.state, two.settings, one.state).error(), "it is of another set of knobs");
   EXPECT_EQ(two.state, before);
 }
 
