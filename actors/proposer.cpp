@@ -15,8 +15,7 @@ std::string state_key(const proposer_actor_state& s) { return "strategy/" + s.se
 /// A strategy state that is of no use costs its memory, not safety: the strategy begins afresh.
 void restore(proposer_actor_state& s, const std::string& bytes) {
   const auto stored = decode<engine_state>(bytes);
-  const auto resumed =
-      stored ? resume_engine(s.core, s.settings.engine, *stored) : std::unexpected(stored.error());
+  const auto resumed = stored ? resume_engine(s.core, s.settings.engine, *stored) : std::unexpected(stored.error());
   if (!resumed) s.settings.note("the saved strategy state is not used, the strategy begins afresh: " + resumed.error());
 }
 

@@ -38,6 +38,11 @@ void invariants::check_sizes(const loop_view& v) {
     for (std::size_t size : {v.engine->base_position.size(), v.engine->gradient.size(), v.engine->movement.size()})
       within(size, knobs_.size(), "the engine's state");
     for (const knob_movement& m : v.engine->movement) within(m.totals.size(), 62, "the engine's cumulative totals");
+    const adaptive_state& a = v.engine->online.adaptive;
+    within(a.first.size(), scenario_.engine.adaptive.first_looks, "the strategy's first looks");
+    within(a.bank.members.size(), 20, "the strategy's models");
+    within(a.memory.regimes.size(), scenario_.engine.adaptive.memory.capacity, "the strategy's memory");
+    within(a.looks.size() + a.taken.size(), scenario_.engine.adaptive.memory.urgent_looks + 2, "the strategy's looks");
   }
   if (v.sensor != nullptr) within(v.sensor->partial.digests, scenario_.window.digests, "an open window");
   if (v.supervision != nullptr)

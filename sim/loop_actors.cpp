@@ -121,9 +121,10 @@ void engine_actor::on(const live_configuration& live) {
 
 void engine_actor::on(const objective_window& w) {
   kernel_.crash_point(party::engine);
-  const std::uint32_t recorded = state_.spsa.recorded;
+  const auto learned = [this] { return std::pair(state_.spsa.recorded, state_.online.recorded); };
+  const auto before = learned();
   on_window(state_, scenario_.engine, w, kernel_.now());
-  if (state_.spsa.recorded != recorded && check_.tainted(w)) check_.engine_misled();
+  if (learned() != before && check_.tainted(w)) check_.engine_misled();
   poll();
 }
 
