@@ -100,7 +100,8 @@ void engine_actor::poll() {
   kernel_.crash_point(party::engine);
   engine_decision d = policies_.next_proposal(state_, scenario_.engine, kernel_.now());
   if (d.look_again) kernel_.arm(party::engine, *d.look_again - kernel_.now(), alarm::look, ++look_token_);
-  if (kernel_.random().chance(0.05)) saved_ = state_;
+  const bool progressed = !saved_ || progress_of(*saved_) != progress_of(state_);
+  if (kernel_.random().chance(0.05) || progressed) saved_ = state_;
   if (!d.ask) return;
   check_.asked(*d.ask, kernel_.at());
   kernel_.note([&] {

@@ -15,6 +15,7 @@ using engine_parts::ask, engine_parts::draft, engine_parts::hold, engine_parts::
 
 constexpr double worth_an_update = 0.3; ///< share of the step limit; nearer than this to the base point is noise
 constexpr double beyond_half = 0.6;     ///< of a grid step: a centre on the border between two values must not flip
+constexpr double at_limit = 0.99;       ///< share of the step limit from which a step was cut by it
 constexpr double same_place = 1e-9;     ///< fraction of range; rounding of a scale there and back
 
 /// The strategy's own settings. Its default is the tested baseline, and until it knows one level, where it began.
@@ -131,6 +132,29 @@ std::optional<proposal> journey(engine_state& s, const engine_settings& settings
   return update_towards(s, settings, from, to, online_reason::travel, now);
 }
 
+/// Steps around the incumbent stay as near to the tested baseline as the base point must.
+/// @returns per knob the step limit with the sign of the way on which the guardrails cut it, 0 where they did not.
+std::vector<double> cut_at_guardrails(online_step& step, const engine_state& s, const engine_settings& settings,
+                                      const online_point& from) {
+  std::vector<double> cut(from.size(), 0.0);
+  const bool around = step.reason == online_reason::explore || step.reason == online_reason::exploit ||
+                      step.reason == online_reason::stir;
+  if (!around) return cut;
+  for (std::size_t i = 0; i < cut.size(); ++i) {
+    const knob_spec& knob = settings.knobs[i];
+    const double way = way_between(knob, from[i], step.point[i]);
+    if (!is_ordered(knob) || std::abs(way) < same_place) continue;
+    const double value = value_at(knob, step.point[i]);
+    const double limit = step_limit_of(knob, s.base[i], value, settings.limits.max_delta_per_step);
+    const double distance = std::abs(displacement(knob, s.baseline[i], value));
+    const bool farther = distance > std::abs(displacement(knob, s.baseline[i], s.base[i]));
+    const bool too_far = farther && exceeds(distance, settings.limits.max_baseline_distance);
+    if (too_far) step.point[i] = from[i];
+    if (too_far || std::abs(way) > at_limit * limit) cut[i] = std::copysign(limit, way);
+  }
+  return cut;
+}
+
 } // namespace
 
 void begin(engine_state& s, const engine_settings& settings, std::uint64_t seed) {
@@ -183,7 +207,16 @@ engine_decision next(engine_state& s, const engine_settings& settings, instant n
     (void)next_point(s.online, o);
   }
   online_step& step = *s.online.asked;
-  const knob_values values = values_of(step, s, settings);
+  const std::vector<double> cut = cut_at_guardrails(step, s, settings, from);
+  knob_values values = values_of(step, s, settings);
+  if (values == s.in_force && std::ranges::any_of(cut, [](double way) { return way != 0; })) {
+    // Cut to the same place again and again, it would see nothing new: the other side of the base point shows the
+    // slope.
+    for (std::size_t i = 0; i < cut.size(); ++i)
+      step.point[i] = reachable(settings.knobs[i], from[i], confined(settings.knobs[i], from[i] - 0.5 * cut[i]),
+                                settings.limits.max_delta_per_step);
+    values = values_of(step, s, settings);
+  }
   if (values == s.in_force) { // nothing to change: the next window measures it
     s.expects = engine_expectation::window;
     return hold(no_change_reason::waiting_for_window);
