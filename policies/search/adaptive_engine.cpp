@@ -70,6 +70,19 @@ void end_asked(engine_state& s, const engine_settings& settings) {
   rest(s, settings);
 }
 
+/// The governor counts flips over moves that this engine has not seen (before its start, or after its last save): it
+/// takes the knob's direction and count from the refusal, so that it does not ask for the same and freeze the loop
+/// again.
+void learn_flip(engine_state& s, const engine_settings& settings, const violation& v, instant now) {
+  if (v.code != violation_code::direction_flip) return;
+  for (std::size_t i = 0; i < settings.knobs.size(); ++i) {
+    if (settings.knobs[i].name != v.knob) continue;
+    knob_movement& m = s.movement[i];
+    m.direction = displacement(settings.knobs[i], s.base[i], s.asked.values[i]) > 0 ? -1 : 1;
+    m.flips.assign(settings.limits.direction_flip_limit, now);
+  }
+}
+
 /// @returns true if this is what was asked for, come into force. Somebody else's change to the same values that moves
 /// the base point otherwise is not.
 bool is_ours(const engine_state& s, const live_configuration& live) {
@@ -169,6 +182,7 @@ void on_verdict(engine_state& s, const engine_settings& settings, const proposal
   s.held_until = v.refused && v.refused->retry_at ? *v.refused->retry_at : now + settings.retry_pause;
   const bool time_cures = v.refused && (v.refused->code == violation_code::rate_limit_exceeded ||
                                         v.refused->code == violation_code::audit_queue_full);
+  if (v.refused) learn_flip(s, settings, *v.refused, now);
   if (!time_cures) return end_asked(s, settings);
   // However long it takes: at one change an hour the second side of a perturbation comes an hour after the first.
   s.expects = engine_expectation::nothing;
