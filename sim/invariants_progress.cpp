@@ -113,8 +113,13 @@ void invariants::check_progress(const loop_view& v) {
   if (frozen || !movable || v.engine == nullptr) return;
   const double probes_per_s = scenario_.governor.limits.max_updates_per_second * scenario_.governor.limits.probe_share;
   const duration rate = duration(static_cast<std::int64_t>(3e6 / std::min(1.0, probes_per_s)));
+  // Sure of its optimum in a corner of the range, `adaptive` stays there until a knob has stood still too long.
+  const adaptive_tuning& a = scenario_.engine.adaptive;
+  const double still = a.stillness * static_cast<double>(knobs_.size()) + a.first_looks;
+  const bool rests = scenario_.engine.strategy == online_kind::adaptive;
+  const duration at_rest = rests ? scaled(between * (scenario_.window.digests + 1), still) : 0us;
   const duration allowed =
-      evidence + rate + 62s + t.answer_timeout + patience + scenario_.governor.rollback.min_stable_time;
+      evidence + rate + at_rest + 62s + t.answer_timeout + patience + scenario_.governor.rollback.min_stable_time;
   const duration since = std::max({last_ask_, free_since_, calm});
   if (v.at - since > allowed)
     fail("I12",

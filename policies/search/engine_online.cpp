@@ -150,7 +150,8 @@ std::vector<double> cut_at_guardrails(online_step& step, const engine_state& s, 
     const bool farther = distance > std::abs(displacement(knob, s.baseline[i], s.base[i]));
     const bool too_far = farther && exceeds(distance, settings.limits.max_baseline_distance);
     if (too_far) step.point[i] = from[i];
-    if (too_far || std::abs(way) > at_limit * limit) cut[i] = std::copysign(limit, way);
+    // On a grid the last step within the limit may be well short of it.
+    if (too_far || std::abs(way) + smallest_move(knob, value) > at_limit * limit) cut[i] = std::copysign(limit, way);
   }
   return cut;
 }
