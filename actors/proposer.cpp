@@ -12,6 +12,13 @@ void propose_next(self_ptr self);
 
 std::string state_key(const proposer_actor_state& s) { return "strategy/" + s.settings.loop; }
 
+/// A strategy state that is of no use costs its memory, not safety: the strategy begins afresh.
+void restore(proposer_actor_state& s, const std::string& bytes) {
+  const auto stored = decode<engine_state>(bytes);
+  const auto resumed = stored ? resume_engine(s.core, s.settings.engine, *stored) : std::unexpected(stored.error());
+  if (!resumed) s.settings.note("the saved strategy state is not used, the strategy begins afresh: " + resumed.error());
+}
+
 /// Losing a save costs a few iterations after a restart, never safety: no retry.
 void save(self_ptr self) {
   auto& s = self->state;
@@ -33,9 +40,9 @@ void ask_governor(self_ptr self, const proposal& p) {
       .then(
           [self](const proposal_verdict& verdict) {
             auto& state = self->state;
-            const bool moved = verdict.accepted && state.core.asked.kind == proposal_kind::update;
+            const std::uint64_t before = progress_of(state.core);
             on_verdict(state.core, state.settings.engine, verdict, state.settings.time.now(self));
-            if (moved) save(self);
+            if (progress_of(state.core) != before) save(self);
             propose_next(self);
           },
           [self](const caf::error&) {
@@ -82,10 +89,7 @@ proposer_actor::behavior_type proposer(self_ptr self, proposer_settings settings
   self->request(s.audit, s.settings.request_timeout, load_atom::value, state_key(s))
       .then(
           [self](bool found, const std::string& bytes) {
-            auto& state = self->state;
-            // A strategy state that cannot be read costs its memory, not safety: begin afresh.
-            if (auto restored = found ? decode<engine_state>(bytes) : std::unexpected(std::string()))
-              resume_engine(state.core, state.settings.engine, *restored);
+            if (found) restore(self->state, bytes);
             begin(self);
           },
           [self](const caf::error& reason) { self->quit(reason); });
@@ -93,7 +97,9 @@ proposer_actor::behavior_type proposer(self_ptr self, proposer_settings settings
       [self](const live_configuration& live) { take_live(self, live); },
       [self](const objective_window& window) {
         auto& state = self->state;
+        const std::uint64_t before = progress_of(state.core);
         on_window(state.core, state.settings.engine, window, state.settings.time.now(self));
+        if (progress_of(state.core) != before) save(self);
         propose_next(self);
         self->send(state.sensor, credit_atom::value, window_listener_actor(self), std::uint32_t{1});
       },

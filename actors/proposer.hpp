@@ -4,6 +4,7 @@
 #include "actors/look_timers.hpp"
 #include "actors/time_line.hpp"
 
+#include <functional>
 #include <string>
 
 namespace homeostat {
@@ -15,6 +16,7 @@ struct proposer_settings {
   duration request_timeout{5s};
   duration verdict_timeout{60s}; ///< longer than the governor's own audit and apply timeouts together
   time_line time;
+  std::function<void(const std::string&)> note{[](const std::string&) {}}; ///< what an operator should read in the log
 };
 
 struct proposer_actor_state {

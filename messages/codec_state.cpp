@@ -2,7 +2,7 @@
 #include "messages/codec.hpp"
 #include "messages/codec_change.hpp"
 #include "messages/codec_fields.hpp"
-#include "messages/state.pb.h"
+#include "messages/codec_online.hpp"
 
 namespace homeostat {
 
@@ -199,40 +199,16 @@ void get(const v1::GovernorState& in, governor_state& x) {
   x.stopping = in.stopping();
 }
 
-void put(v1::SpsaState* out, const spsa_state& x) {
-  out->set_phase(static_cast<std::uint32_t>(x.phase));
-  out->set_iteration(x.iteration);
-  out->set_rng_seed(x.rng.seed());
-  out->set_rng_stream(x.rng.stream());
-  out->set_rng_counter(x.rng.counter());
-  put(out->mutable_direction(), x.direction);
-  out->set_y_plus(x.y_plus);
-  out->set_accumulated(x.accumulated);
-  out->set_recorded(x.recorded);
-  out->set_dimensions(static_cast<std::uint32_t>(x.dimensions));
-}
-
-void get(const v1::SpsaState& in, spsa_state& x) {
-  x.phase = enum_at<spsa_phase>(in.phase(), 3, "spsa phase");
-  x.iteration = in.iteration();
-  x.rng = chacha8_rng(in.rng_seed(), in.rng_stream(), in.rng_counter());
-  get(in.direction(), x.direction);
-  x.y_plus = in.y_plus();
-  x.accumulated = in.accumulated();
-  x.recorded = in.recorded();
-  if (in.dimensions() > max_knobs)
-    throw malformed("spsa has " + std::to_string(in.dimensions()) + " dimensions, expected at most " +
-                    std::to_string(max_knobs));
-  x.dimensions = in.dimensions();
-}
-
 void put(v1::EngineState* out, const engine_state& x) {
+  out->set_strategy(std::string(name_of(x.strategy)));
   put(out->mutable_spsa(), x.spsa);
   out->set_live(x.live);
   out->set_frozen(x.frozen);
   out->set_generation(x.generation);
   out->set_revision(x.revision);
   out->set_epoch(x.epoch);
+  put(out->mutable_online(), x.online);
+  put(out->mutable_in_force(), x.in_force);
   put(out->mutable_base(), x.base);
   put(out->mutable_base_position(), x.base_position);
   put(out->mutable_baseline(), x.baseline);
@@ -254,7 +230,10 @@ void put(v1::EngineState* out, const engine_state& x) {
 
 void get(const v1::EngineState& in, engine_state& x) {
   if (!in.complete()) throw malformed("is cut short");
+  if (!in.strategy().empty()) x.strategy = codec::enum_of<online_kind>(in.strategy(), 2, "strategy");
   get(in.spsa(), x.spsa);
+  get(in.online(), x.online);
+  get(in.in_force(), x.in_force);
   x.live = in.live();
   x.frozen = in.frozen();
   x.generation = in.generation();

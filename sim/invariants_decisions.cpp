@@ -17,7 +17,7 @@ void invariants::check_standing(const proposal& p, const governor_state& after) 
   if (p.base_generation != shadow_.generation)
     fail("I11", who + "for generation " + std::to_string(p.base_generation) + ", live is " +
                     std::to_string(shadow_.generation));
-  if (engine_misled_ && p.source == "spsa")
+  if (engine_misled_ && p.source == name_of(scenario_.engine.strategy))
     fail("I6", who + "although it is built on a window measured under another generation");
   if (!(after.pending->wanted == p.values)) fail("I3", who + "with other values than it asked for");
 }

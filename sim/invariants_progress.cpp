@@ -38,6 +38,11 @@ void invariants::check_sizes(const loop_view& v) {
     for (std::size_t size : {v.engine->base_position.size(), v.engine->gradient.size(), v.engine->movement.size()})
       within(size, knobs_.size(), "the engine's state");
     for (const knob_movement& m : v.engine->movement) within(m.totals.size(), 62, "the engine's cumulative totals");
+    const adaptive_state& a = v.engine->online.adaptive;
+    within(a.first.size(), scenario_.engine.adaptive.first_looks, "the strategy's first looks");
+    within(a.bank.members.size(), 20, "the strategy's models");
+    within(a.memory.regimes.size(), scenario_.engine.adaptive.memory.capacity, "the strategy's memory");
+    within(a.looks.size() + a.taken.size(), scenario_.engine.adaptive.memory.urgent_looks + 2, "the strategy's looks");
   }
   if (v.sensor != nullptr) within(v.sensor->partial.digests, scenario_.window.digests, "an open window");
   if (v.supervision != nullptr)
@@ -108,8 +113,13 @@ void invariants::check_progress(const loop_view& v) {
   if (frozen || !movable || v.engine == nullptr) return;
   const double probes_per_s = scenario_.governor.limits.max_updates_per_second * scenario_.governor.limits.probe_share;
   const duration rate = duration(static_cast<std::int64_t>(3e6 / std::min(1.0, probes_per_s)));
+  // Sure of its optimum in a corner of the range, `adaptive` stays there until a knob has stood still too long.
+  const adaptive_tuning& a = scenario_.engine.adaptive;
+  const double still = a.stillness * static_cast<double>(knobs_.size()) + a.first_looks;
+  const bool rests = scenario_.engine.strategy == online_kind::adaptive;
+  const duration at_rest = rests ? scaled(between * (scenario_.window.digests + 1), still) : 0us;
   const duration allowed =
-      evidence + rate + 62s + t.answer_timeout + patience + scenario_.governor.rollback.min_stable_time;
+      evidence + rate + at_rest + 62s + t.answer_timeout + patience + scenario_.governor.rollback.min_stable_time;
   const duration since = std::max({last_ask_, free_since_, calm});
   if (v.at - since > allowed)
     fail("I12",

@@ -78,7 +78,7 @@ void engine_actor::start() {
   running_ = true;
   ready_ = false;
   state_ = fresh_engine(scenario_.engine, scenario_.seed, initial_values(scenario_.engine.knobs));
-  if (saved_) resume_engine(state_, scenario_.engine, *saved_);
+  if (saved_) (void)resume_engine(state_, scenario_.engine, *saved_); // else it begins afresh
   state_.epoch = scenario_.epoch;
   check_.engine_told_of_change(); // nothing unfinished survives
   check_.engine_started(kernel_.at());
@@ -100,7 +100,8 @@ void engine_actor::poll() {
   kernel_.crash_point(party::engine);
   engine_decision d = policies_.next_proposal(state_, scenario_.engine, kernel_.now());
   if (d.look_again) kernel_.arm(party::engine, *d.look_again - kernel_.now(), alarm::look, ++look_token_);
-  if (kernel_.random().chance(0.05)) saved_ = state_;
+  const bool progressed = !saved_ || progress_of(*saved_) != progress_of(state_);
+  if (kernel_.random().chance(0.05) || progressed) saved_ = state_;
   if (!d.ask) return;
   check_.asked(*d.ask, kernel_.at());
   kernel_.note([&] {
@@ -121,9 +122,10 @@ void engine_actor::on(const live_configuration& live) {
 
 void engine_actor::on(const objective_window& w) {
   kernel_.crash_point(party::engine);
-  const std::uint32_t recorded = state_.spsa.recorded;
+  const auto learned = [this] { return std::pair(state_.spsa.recorded, state_.online.recorded); };
+  const auto before = learned();
   on_window(state_, scenario_.engine, w, kernel_.now());
-  if (state_.spsa.recorded != recorded && check_.tainted(w)) check_.engine_misled();
+  if (learned() != before && check_.tainted(w)) check_.engine_misled();
   poll();
 }
 

@@ -171,6 +171,8 @@ scenario draw_scenario(std::uint64_t seed) {
   draw_guards(d, s.governor, s.times.digest_interval);
   s.engine.knobs = knobs;
   s.engine.limits = s.governor.limits;
+  // From a stream of its own: which strategy runs changes nothing else of the world.
+  if (draw(seed, 9).chance(0.4)) s.engine.strategy = online_kind::adaptive;
   s.engine.spsa.windows_per_probe = d.chance(0.2) ? 2 : 1;
   s.supervision.strategy = static_cast<restart_strategy>(d.below(3));
   s.supervision.intensity = d.whole(1, 6);
@@ -185,6 +187,7 @@ std::string describe(const scenario& s) {
   std::string text = "seed " + std::to_string(s.seed) + ": " + std::string(name_of(s.plant.kind)) + " over " +
                      std::to_string(s.governor.knobs.size()) + " knobs, " + number_text(seconds_of(s.times.run)) +
                      " s, a digest every " + number_text(seconds_of(s.times.digest_interval)) + " s";
+  if (s.engine.strategy == online_kind::adaptive) text += ", adaptive";
   if (s.fault_free) text += ", fault-free";
   if (s.operators) text += ", operators";
   if (s.rival) text += ", hostile proposer";

@@ -2,27 +2,36 @@
 
 #include "policies/safety/governor.hpp"
 #include "policies/safety/movement.hpp"
+#include "policies/search/online/online_strategy.hpp"
 #include "policies/search/spsa.hpp"
 
+#include <expected>
 #include <optional>
-#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 namespace homeostat {
 
-// Joins objective windows, SPSA and proposals for a live plant (design §6; source: Hotpath API, "AdaptiveEngine").
+// Joins objective windows, an online strategy and proposals for a live plant (design §6; source: Hotpath API,
+// "AdaptiveEngine"). The strategy is one of two:
 //
-// Beside the textbook it does four things a live plant needs. The gradient is taken relative to the size of the
-// objective, so that one learning rate serves milliseconds and requests per second. The base point is kept as a
+// `spsa` does four things beside the textbook that a live plant needs. The gradient is taken relative to the size of
+// the objective, so that one learning rate serves milliseconds and requests per second. The base point is kept as a
 // continuous place on each knob's scale, so that steps smaller than an integer knob's grid add up. A difference inside
 // the noise moves nothing. And it asks the governor's own movement rules before it proposes, so that it never argues
 // with its guardrails.
+//
+// `adaptive` (policies/search/online) measures one window per step, wherever the loop really is. Its steps beside the
+// base point are probes; when its incumbent has moved away from the base point, an update takes the loop there, as far
+// and as fast as the guardrails let it. The default it compares itself with is the tested baseline.
 
 struct engine_settings {
   std::vector<knob_spec> knobs;
   guardrails limits; ///< the loop's; the engine stays inside them by itself
-  spsa_settings spsa;
+  online_kind strategy{online_kind::spsa};
+  adaptive_tuning adaptive;    ///< of that strategy only
+  spsa_settings spsa;          ///< of that strategy only, with the next two
   double evidence_limit{1.0};  ///< |y+ - y-| below this many standard errors moves nothing, >= 0
   double gradient_memory{0.5}; ///< weight of earlier gradients, 0 (textbook) to below 1
   duration retry_pause{1s};    ///< hold after a refusal that names no time
@@ -42,12 +51,15 @@ enum class no_change_reason : std::uint8_t {
 enum class engine_expectation : std::uint8_t { nothing, verdict, window };
 
 struct engine_state {
+  online_kind strategy{online_kind::spsa};
   spsa_state spsa;
-  bool live{false}; ///< generation, revision, base are known
+  online_state online; ///< of `adaptive`; its step is the one that is being measured
+  bool live{false};    ///< generation, revision, base are known
   bool frozen{false};
   std::uint64_t generation{0};
   std::uint64_t revision{0};
   std::uint64_t epoch{0};
+  knob_values in_force;              ///< the live values: the base point's, or a probe's
   knob_values base;                  ///< the base point's values
   std::vector<double> base_position; ///< its places, continuous
   knob_values baseline;              ///< tested baseline, for the distance cap
@@ -77,9 +89,11 @@ struct engine_decision {
 [[nodiscard]] engine_state fresh_engine(const engine_settings& settings, std::uint64_t seed,
                                         const knob_values& baseline);
 
-/// Goes on from a stored state: what was learned is kept, the perturbation in progress and what was asked are not,
-/// because nobody knows what became of them. A state of another knob set is ignored.
-void resume_engine(engine_state& state, const engine_settings& settings, const engine_state& stored);
+/// Goes on from a stored state: what was learned is kept, the step in progress and what was asked are not, because
+/// nobody knows what became of them.
+/// @errors one sentence; `state` is then as it was: the stored one is of another strategy or set of knobs, or damaged.
+[[nodiscard]] std::expected<void, std::string> resume_engine(engine_state& state, const engine_settings& settings,
+                                                             const engine_state& stored);
 
 /// The live configuration changed, by us or by others. Another's change ends the perturbation in progress.
 void on_live(engine_state& state, const engine_settings& settings, const live_configuration& live, instant now);
@@ -92,5 +106,8 @@ void on_no_answer(engine_state& state, const engine_settings& settings, instant 
 
 /// Decides what to ask now. Call after every input and at `look_again`.
 [[nodiscard]] engine_decision next_proposal(engine_state& state, const engine_settings& settings, instant now);
+
+/// @returns a number that changes when the state has learned enough to be worth saving.
+[[nodiscard]] std::uint64_t progress_of(const engine_state& state);
 
 } // namespace homeostat

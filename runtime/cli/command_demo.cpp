@@ -17,6 +17,14 @@ void add_demo(CLI::App& app, common_options& common, int& result) {
       *cache, "--for", [options](auto length) { options->length = length; },
       "end after this time (default: until Ctrl-C)");
   cache->add_option("--seed", options->seed, "of traffic and strategy");
+  cache->add_option_function<std::string>(
+      "--strategy",
+      [options](const std::string& name) {
+        options->strategy = online_kind_from(name);
+        if (!options->strategy)
+          throw CLI::ValidationError("--strategy", "is '" + name + "', expected adaptive or spsa");
+      },
+      "adaptive or spsa (default: the configuration's)");
   cache->add_option("--store", options->store, "keep the audit in this file");
   add_output(*cache, common);
   cache->callback([options, &common, &result] {

@@ -87,11 +87,21 @@ void read_last_decay(const mapping& m, spsa_settings& spsa) {
   }
 }
 
+/// Settings of one strategy say nothing to the other: who gives them means something else than what would happen.
+void refuse_spsa_settings(const mapping& m) {
+  for (const key& k : strategy_keys().keys)
+    if (const auto v = k.name == "name" ? std::nullopt : m.find(k.name))
+      v->refuse("is a setting of the strategy spsa", "name alone for adaptive");
+}
+
 void read_strategy(const mapping& spec, engine_settings& engine) {
   const auto v = spec.find("strategy");
   const auto m = v ? mapping::open(*v, strategy_keys()) : std::nullopt;
   if (m) {
-    if (const auto name = m->find("name")) (void)choice_of(*name, strategy_words().words); // there is one so far
+    const auto name = m->find("name");
+    const auto chosen = name ? choice_of(*name, strategy_words().words) : std::nullopt;
+    if (chosen) engine.strategy = static_cast<online_kind>(*chosen);
+    if (engine.strategy == online_kind::adaptive) return refuse_spsa_settings(*m);
     read_fields<spsa_settings>(*m, engine.spsa, spsa_fields);
     read_last_decay(*m, engine.spsa);
     read_fields<engine_settings>(*m, engine, engine_fields);
@@ -184,7 +194,8 @@ const key_table& window_keys() {
 }
 
 const word_set& strategy_words() {
-  static constexpr std::array<std::string_view, 1> words{"spsa"};
+  // In the order of online_kind.
+  static constexpr std::array<std::string_view, 2> words{"adaptive", "spsa"};
   static const word_set set{"strategy_name", words};
   return set;
 }

@@ -145,6 +145,7 @@ int run_cache_demo(const cache_run_options& options) {
   const scratch_folder scratch("homeostat-demo");
   config->store_path = options.store.value_or(scratch.path() + "/homeostat.db");
   auto& source = std::get<cache_demo_source>(config->sources.front().what);
+  if (options.strategy) config->loops.front().engine.strategy = *options.strategy;
   if (options.seed) source.seed = *options.seed, config->loops.front().seed = *options.seed;
   catch_interrupts();
   const auto demo = std::make_shared<cache_demo>(cache::demo_settings{

@@ -33,6 +33,8 @@ std::expected<node_config, std::string> configure(const tuner_options& options,
   const auto level = preset_from(options.guardrails);
   if (!level)
     return std::unexpected("guardrails is '" + options.guardrails + "', expected conservative, balanced or aggressive");
+  const auto strategy = online_kind_from(options.strategy);
+  if (!strategy) return std::unexpected("strategy is '" + options.strategy + "', expected adaptive or spsa");
   if (knobs.empty()) return std::unexpected(std::string("the registry has no knobs, expected 1 to 16"));
   if (options.store.empty())
     return std::unexpected(std::string("store is empty, expected the path of a file for the audit trail"));
@@ -61,6 +63,7 @@ std::expected<node_config, std::string> configure(const tuner_options& options,
   loop.governor.rollback = rollback_of(*level);
   loop.engine.knobs = loop.governor.knobs;
   loop.engine.limits = loop.governor.limits;
+  loop.engine.strategy = *strategy;
   loop.window.span = 5 * options.interval;
   loop.window.settle_time = options.interval / 4;
   loop.governor.safe_mode.telemetry_timeout = std::max<duration>(10s, 20 * options.interval);

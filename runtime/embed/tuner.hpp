@@ -18,6 +18,7 @@ struct tuner_options {
   std::string minimize{};      ///< formula over the metrics reported, for example "latency_mean_ms + 100 * error_rate"
   std::string constraint{};    ///< "error_rate <= 0.01"; empty: none
   std::string guardrails{"balanced"};                                 ///< conservative, balanced or aggressive
+  std::string strategy{"spsa"};                                       ///< adaptive or spsa
   std::chrono::microseconds interval{std::chrono::milliseconds(100)}; ///< between two digests
   std::uint64_t seed{42};
   std::string api{}; ///< "127.0.0.1:8421" to serve the HTTP API; empty: no API

@@ -55,7 +55,8 @@ std::expected<loop_setup, std::string> node::set_up_loop(const loop_config& loop
                     .seed = loop.seed,
                     .request_timeout = 5s,
                     .verdict_timeout = 10s + source.patience,
-                    .time = time_};
+                    .time = time_,
+                    .note = [name = loop.name](const std::string& text) { spdlog::warn("loop {}: {}", name, text); }};
   setup.actuator = ports.actuator;
   setup.telemetry = ports.telemetry;
   setup.revert_on_exit = loop.on_exit == exit_mode::revert;

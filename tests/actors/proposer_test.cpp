@@ -78,6 +78,83 @@ TEST_F(proposer_test, MakesAFullIteration) {
   EXPECT_NE(plant->in_force, base) << "and the next iteration begins";
 }
 
+/// The same with `adaptive`, on a bowl around (70, 30).
+class adaptive_proposer_test : public proposer_test {
+protected:
+  adaptive_proposer_test() { strategy.engine.strategy = online_kind::adaptive; }
+  double height(const knob_values& at) {
+    const double x = (at[0] - 70) / 100, y = (at[1] - 30) / 100;
+    return 100 + 100 * (x * x + y * y) + 0.1 * noise.uniform();
+  }
+  chacha8_rng noise{5};
+};
+
+TEST_F(adaptive_proposer_test, TunesThroughTheGovernor) {
+  start();
+  start_proposer();
+  for (int i = 0; i < 150; ++i) give_window(height(plant->in_force));
+  ASSERT_TRUE(command(operator_action::pause).ok);
+  EXPECT_NEAR(plant->in_force[0], 70, 6) << "the base point";
+  EXPECT_NEAR(plant->in_force[1], 30, 6);
+  EXPECT_THAT(status().rejected, IsEmpty());
+  const auto intents = store->records_of(audit_kind::intent);
+  ASSERT_FALSE(intents.empty());
+  EXPECT_EQ(intents[0].source, "adaptive");
+  EXPECT_EQ(intents[0].change, proposal_kind::apply_plus);
+  EXPECT_GT(saved().updates, 2U);
+}
+
+TEST_F(adaptive_proposer_test, GoesOnWhereItWasAfterBeingKilled) {
+  start();
+  start_proposer();
+  for (int i = 0; i < 100; ++i) give_window(height(plant->in_force));
+  const engine_state before = saved();
+  ASSERT_GT(before.online.recorded, 60U);
+  end(handle, caf::exit_reason::kill);
+  const knob_values in_force = plant->in_force;
+  start_proposer();
+  for (int i = 0; i < 20; ++i) give_window(height(plant->in_force));
+  const engine_state after = saved();
+  EXPECT_GT(after.online.recorded, before.online.recorded);
+  for (std::size_t k = 0; k < 2; ++k) {
+    EXPECT_NEAR(after.online.adaptive.centre[k], before.online.adaptive.centre[k], 0.1);
+    EXPECT_NEAR(plant->in_force[k], in_force[k], 20) << "not the default";
+  }
+}
+
+TEST_F(adaptive_proposer_test, GoesOnWhereARollbackTookTheLoop) {
+  start();
+  start_proposer();
+  for (int i = 0; i < 80; ++i) give_window(height(plant->in_force));
+  ASSERT_TRUE(command(operator_action::rollback).ok);
+  settle();
+  EXPECT_EQ(plant->in_force, (knob_values{50, 50}));
+  advance(10s, 100ms);
+  for (int i = 0; i < 5; ++i) give_window(height(plant->in_force));
+  for (std::size_t k = 0; k < 2; ++k) EXPECT_NEAR(plant->in_force[k], 50, 20);
+}
+
+TEST_F(adaptive_proposer_test, BeginsAfreshWithANoteAfterAChangeOfStrategy) {
+  std::vector<std::string> notes;
+  strategy.note = [&](const std::string& text) { notes.push_back(text); };
+  strategy.engine.strategy = online_kind::spsa;
+  start_scripted();
+  give_window(12);
+  give_window(8);
+  ASSERT_EQ(saved().strategy, online_kind::spsa);
+  end(handle, caf::exit_reason::kill);
+  strategy.engine.strategy = online_kind::adaptive;
+  start_proposer();
+  EXPECT_THAT(notes,
+              ElementsAre("the saved strategy state is not used, the strategy begins afresh: it is of the strategy "
+                          "spsa"));
+  const std::size_t asked = script->proposals.size();
+  for (int i = 0; i < 30; ++i) give_window(height(script->live.values));
+  ASSERT_GT(script->proposals.size(), asked);
+  EXPECT_EQ(script->proposals.back().source, "adaptive");
+  EXPECT_EQ(saved().strategy, online_kind::adaptive);
+}
+
 TEST_F(proposer_test, KeepsTheGovernorsPaceByItself) {
   start();
   start_proposer();

@@ -23,6 +23,15 @@ class Cache(unittest.TestCase):
         self.assertGreater(summary["fixed"], 0)
         self.assertEqual(set(summary["knobs"]), {"cache_ttl_ms", "workers", "batch_size"})
 
+    def test_the_other_strategy(self):
+        result = run("demo", "cache", "--for", "8s", "--strategy", "adaptive", "--output", "json", timeout=60)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        summary = json.loads(result.stdout)
+        self.assertGreater(summary["applied"], 3)
+        self.assertEqual(summary["bound_breaches"], 0)
+        self.assertTrue(summary["chain_verified"])
+        self.assertEqual(run("demo", "cache", "--strategy", "oracle").returncode, 2)
+
     def test_bad_length(self):
         result = run("demo", "cache", "--for", "soon")
         self.assertEqual(result.returncode, 2)

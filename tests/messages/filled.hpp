@@ -68,10 +68,31 @@ inline auto fields(governor_state& x) {
          stable, safe_mode, last_window, last_objective, last_now, stopping); }
 inline auto fields(spsa_state& x) { auto& [phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions] = x;
   return std::tie(phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions); }
+inline auto fields(online_step& x) { auto& [point, reason] = x; return std::tie(point, reason); }
+inline auto fields(quadratic_filter& x) { auto& [dimensions, cross, moving, mean, covariance] = x; return std::tie(dimensions, cross, moving, mean, covariance); }
+inline auto fields(bank_member& x) { auto& [filter, logarithmic, speed, turn, noise, record] = x;
+  return std::tie(filter, logarithmic, speed, turn, noise, record); }
+inline auto fields(model_bank& x) { auto& [members, best, scale] = x; return std::tie(members, best, scale); }
+inline auto fields(evidence& x) { auto& [sum, fresh, weight, values] = x; return std::tie(sum, fresh, weight, values); }
+inline auto fields(change_detector& x) { auto& [worse, better, since] = x; return std::tie(worse, better, since); }
+inline auto fields(planned_look& x) { auto& [place, of] = x; return std::tie(place, of); }
+inline auto fields(regime& x) { auto& [id, version, centre, model, used, useless, passed] = x;
+  return std::tie(id, version, centre, model, used, useless, passed); }
+inline auto fields(regime_memory& x) { auto& [regimes, written] = x; return std::tie(regimes, written); }
+inline auto fields(switch_trial& x) { auto& [running, on, knob, position, value, pairs, sum, squares, turn, fruitless, waited] = x;
+  return std::tie(running, on, knob, position, value, pairs, sum, squares, turn, fruitless, waited); }
+inline auto fields(adaptive_state& x) {
+  auto& [rng, step, first, bank, centre, quiet_centre, quiet_model, settled_centre, settled, still, detector, looks, taken, best, best_value,
+         level, comparing, wins, useless, passed, since, interval, averaged, recent, default_level, boldness, retreating, memory, trial] = x;
+  return std::tie(rng, step, first, bank, centre, quiet_centre, quiet_model, settled_centre, settled, still, detector, looks, taken, best, best_value,
+         level, comparing, wins, useless, passed, since, interval, averaged, recent, default_level, boldness, retreating, memory, trial); }
+inline auto fields(spsa_online_state& x) { auto& [spsa, base, size] = x; return std::tie(spsa, base, size); }
+inline auto fields(online_state& x) { auto& [applied, asked, adaptive, spsa, recorded, refused, changes, recalls, returns] = x;
+  return std::tie(applied, asked, adaptive, spsa, recorded, refused, changes, recalls, returns); }
 inline auto fields(engine_state& x) {
-  auto& [spsa, live, frozen, generation, revision, epoch, base, position, baseline, plus, minus, asked, asks, expects, held, again,
+  auto& [strategy, spsa, online, live, frozen, generation, revision, epoch, in_force, base, position, baseline, plus, minus, asked, asks, expects, held, again,
          error, size, gradient, movement, updates, held_back] = x;
-  return std::tie(spsa, live, frozen, generation, revision, epoch, base, position, baseline, plus, minus, asked, asks, expects, held, again,
+  return std::tie(strategy, spsa, online, live, frozen, generation, revision, epoch, in_force, base, position, baseline, plus, minus, asked, asks, expects, held, again,
          error, size, gradient, movement, updates, held_back); }
 // clang-format on
 
@@ -165,6 +186,9 @@ template <class S, class Enum>
 void fill(S& s, Enum& x) {
   x = static_cast<Enum>(s.below(enumerators<Enum>()));
 }
+
+/// Counted from the last one, which is the default.
+template <class S> void fill(S& s, online_kind& x) { x = static_cast<online_kind>(1 - s.below(2)); }
 
 template <class S> void fill(S& s, knob_values& x) {
   x = {};

@@ -122,6 +122,12 @@ TEST(malformed, UnknownNumbersAreErrors) {
   expect_error<v1::EngineState>(
       distinct<engine_state>(), [](auto& m) { m.mutable_spsa()->set_phase(3); },
       "homeostat.v1.EngineState: spsa phase is 3, expected less than 3");
+  expect_error<v1::EngineState>(
+      distinct<engine_state>(), [](auto& m) { m.set_strategy("oracle"); },
+      "homeostat.v1.EngineState: strategy is 'oracle', expected a known name");
+  expect_error<v1::EngineState>(
+      distinct<engine_state>(), [](auto& m) { m.mutable_online()->mutable_asked()->set_reason(12); },
+      "homeostat.v1.EngineState: reason is 12, expected less than 12");
 }
 
 TEST(malformed, MoreValuesThanALoopMayHaveAreErrors) {
@@ -153,6 +159,38 @@ TEST(malformed, MoreValuesThanALoopMayHaveAreErrors) {
   proposal wide;
   wide.values = knob_values(std::vector<double>(17, 1.0));
   EXPECT_FALSE(decode<proposal>(encode(wide)).has_value());
+}
+
+// Hostile bytes must not become a state that fills the memory.
+TEST(malformed, StrategyStatesLargerThanAnyAreErrors) {
+  const auto expect = [](auto change, std::string_view what) {
+    expect_error<v1::EngineState>(
+        distinct<engine_state>(), [&](auto& m) { change(*m.mutable_online()->mutable_adaptive()); },
+        "homeostat.v1.EngineState: " + std::string(what));
+  };
+  const auto times = [](int count, auto add) {
+    for (int i = 0; i < count; ++i) add();
+  };
+  expect([&](auto& a) { times(19, [&] { a.mutable_bank()->add_members(); }); },
+         "members has 21 entries, expected at most 20");
+  expect([&](auto& a) { times(63, [&] { a.mutable_memory()->add_regimes(); }); },
+         "regimes has 65 entries, expected at most 64");
+  expect([&](auto& a) { times(99, [&] { a.add_first(1); }); }, "first has 101 entries, expected at most 100");
+  expect([&](auto& a) { times(64, [&] { a.add_looks(); }); }, "looks has 66 entries, expected at most 65");
+  expect([&](auto& a) { times(15, [&] { a.add_centre(0.5); }); }, "centre has 17 entries, expected at most 16");
+  expect([&](auto& a) { times(15, [&] { a.add_still(1); }); }, "still has 17 entries, expected at most 16");
+  expect([&](auto& a) { times(168, [&] { a.mutable_quiet_model()->mutable_filter()->add_mean(1); }); },
+         "mean has 170 entries, expected at most 169");
+  expect([&](auto& a) { times(169 * 169, [&] { a.mutable_quiet_model()->mutable_filter()->add_covariance(1); }); },
+         "covariance has 28563 entries, expected at most 28561");
+}
+
+// A state that was written before there was a choice is one of the only strategy there was.
+TEST(malformed, NoStrategyMeansSpsa) {
+  v1::EngineState message;
+  ASSERT_TRUE(message.ParseFromString(encode(distinct<engine_state>())));
+  message.clear_strategy();
+  EXPECT_EQ(decode<engine_state>(message.SerializeAsString())->strategy, online_kind::spsa);
 }
 
 TEST(malformed, ContradictionsAreErrors) {

@@ -220,7 +220,7 @@ struct takes_duplicates : policy_set {
 struct draws_from_nowhere : policy_set {
   engine_decision next_proposal(engine_state& s, const engine_settings& settings, instant now) const override {
     static std::atomic<std::uint64_t> calls{0};
-    s.spsa.rng = chacha8_rng(calls++);
+    s.spsa.rng = s.online.adaptive.rng = chacha8_rng(calls++);
     return policy_set::next_proposal(s, settings, now);
   }
 };

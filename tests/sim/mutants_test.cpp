@@ -15,7 +15,7 @@ class PlantedBug : public testing::TestWithParam<mutant> {};
 TEST_P(PlantedBug, IsCaughtByItsInvariant) {
   const mutant& m = GetParam();
   const auto policies = m.make();
-  constexpr std::uint64_t most_seeds = 1500;
+  constexpr std::uint64_t most_seeds = 4000;
   std::map<std::string, int> seen;
   for (std::uint64_t seed = 1; seed <= most_seeds; ++seed) {
     const run_result r = run_seed(seed, *policies);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -544,7 +545,7 @@ TEST(EngineResume, KeepsWhatWasLearnedAndForgetsWhatWasAsked) {
   e.accept(*e.next().ask);
   e.window(5);
   lone_engine again(e.settings, 77);
-  resume_engine(again.state, again.settings, e.state);
+  ASSERT_TRUE(resume_engine(again.state, again.settings, e.state));
   EXPECT_EQ(again.next().reason, no_change_reason::not_live);
   EXPECT_EQ(again.state.spsa.iteration, e.state.spsa.iteration);
   EXPECT_EQ(again.state.spsa.rng, e.state.spsa.rng);
@@ -559,15 +560,50 @@ TEST(EngineResume, CountsTheMovesItMissed) {
   lone_engine again(e.settings, 77);
   engine_state stored = e.state;
   stored.base = {0.2};
-  resume_engine(again.state, again.settings, stored);
+  ASSERT_TRUE(resume_engine(again.state, again.settings, stored));
   again.tell_live();
   EXPECT_NEAR(cumulative_delta(again.state.movement[0], again.now), 0.3, 1e-9);
+}
+
+// What the governor counts, and this engine has not seen, would else freeze the loop again and again.
+TEST(EngineRefused, AFlipItDidNotKnowOfIsNotAskedForAgain) {
+  lone_engine e(settings_of({unit_knob()}));
+  const proposal update = *e.perturb(120, 100).ask;
+  ASSERT_EQ(update.kind, proposal_kind::update);
+  const bool down = update.values[0] < 0.5;
+  on_verdict(e.state, e.settings,
+             {.proposal_id = update.id,
+              .accepted = {},
+              .refused = violation{.code = violation_code::direction_flip, .knob = "x", .retry_at = {}}},
+             e.now);
+  e.now += e.settings.retry_pause;
+  for (int i = 0; i < 10; ++i) {
+    const double base = e.state.base[0];
+    const proposal p = *e.next().ask;
+    e.accept(p);
+    if (is_probe(p.kind))
+      e.window((p.values[0] < base) == down ? 100 : 120);
+    else
+      EXPECT_LE(std::abs(p.values[0] - base), e.settings.limits.flip_deadband + 1e-9) << "no move with a direction";
+  }
+  e.now += 61s;
+  double farthest = 0;
+  for (int i = 0; i < 6; ++i) {
+    const double base = e.state.base[0];
+    const proposal p = *e.next().ask;
+    e.accept(p);
+    if (is_probe(p.kind))
+      e.window((p.values[0] < base) == down ? 100 : 120);
+    else
+      farthest = std::max(farthest, std::abs(p.values[0] - base));
+  }
+  EXPECT_GT(farthest, e.settings.limits.flip_deadband) << "a minute later";
 }
 
 TEST(EngineResume, AnotherKnobSetIsIgnored) {
   lone_engine one(settings_of({unit_knob()}), 3), two(settings_of({unit_knob("x"), unit_knob("y")}), 4);
   const engine_state before = two.state;
-  resume_engine(two.state, two.settings, one.state);
+  EXPECT_EQ(resume_engine(two.state, two.settings, one.state).error(), "it is of another set of knobs");
   EXPECT_EQ(two.state, before);
 }
 

@@ -62,7 +62,7 @@ rc::Gen<double> fraction(double from, double to) {
 knob_spec any_knob(std::size_t index) {
   knob_spec k;
   k.name = "k" + std::to_string(index);
-  const int kind = *rc::gen::inRange(0, 6);
+  const int kind = *rc::gen::inRange(0, 8);
   const double min = *fraction(-50, 50), range = std::pow(10, *fraction(-3, 5));
   switch (kind) {
   case 0: k.min = min, k.max = min + range; break;
@@ -73,17 +73,19 @@ knob_spec any_knob(std::size_t index) {
     k.type = knob_type::integer, k.scale = knob_scale::log;
     k.min = 1 + std::round(std::abs(min)), k.max = k.min + 1 + std::round(range);
     break;
+  case 5: k.type = knob_type::boolean; break;
+  case 6: k.type = knob_type::categorical, k.max = 2, k.categories = {"a", "b", "c"}; break;
   default: k.min = min, k.max = min + range, k.step = range / *rc::gen::inRange(1, 60); break;
   }
   k.initial = value_at(k, *fraction(0, 1));
-  if (*rc::gen::inRange(0, 3) == 0) {
+  if (is_ordered(k) && *rc::gen::inRange(0, 3) == 0) {
     const double width = k.max - k.min;
     k.step_limit = unit_step_limit{.up = width * *fraction(1e-4, 1.5), .down = width * *fraction(1e-4, 1.5)};
   }
   return k;
 }
 
-RC_GTEST_PROP(EngineAlone, IsNeverRefusedForWhatItProposes, ()) {
+void expect_never_refused(online_kind strategy) {
   governor_config config;
   config.loop = "loop";
   const auto count = *rc::gen::inRange<std::size_t>(1, 5);
@@ -93,6 +95,7 @@ RC_GTEST_PROP(EngineAlone, IsNeverRefusedForWhatItProposes, ()) {
   config.limits = guardrails_of(p);
   config.rollback = rollback_of(p);
   engine_settings settings = settings_for(config);
+  settings.strategy = strategy;
   settings.spsa.learning_rate = *fraction(0.01, 10);
   settings.spsa.perturbation_scale = *fraction(0.001, 0.5);
   settings.spsa.max_step = *fraction(0.01, 1);
@@ -108,13 +111,19 @@ RC_GTEST_PROP(EngineAlone, IsNeverRefusedForWhatItProposes, ()) {
   std::string text;
   for (const auto& [name, n] : rig.refusals) text += name + " " + std::to_string(n) + " ";
   if (!text.empty()) RC_FAIL(text);
-  double cap = std::min(config.limits.max_delta_per_step, settings.spsa.perturbation_scale);
+  double cap = config.limits.max_delta_per_step;
+  if (strategy == online_kind::spsa) cap = std::min(cap, settings.spsa.perturbation_scale);
   for (const knob_spec& k : config.knobs) // the smallest move of a coarse grid may be wider than the probe asked for
     if (smallest_move(k, k.min) > 0) cap = config.limits.max_delta_per_step;
-  for (const knob_spec& k : config.knobs)
+  for (const knob_spec& k : config.knobs) {
     if (k.step_limit) cap = 1;
+    if (!is_ordered(k)) cap = std::max(cap, switch_displacement);
+  }
   RC_ASSERT(rig.farthest_probe <= cap * (1 + 1e-6) + 1e-9);
 }
+
+RC_GTEST_PROP(EngineAlone, IsNeverRefusedForWhatItProposes, ()) { expect_never_refused(online_kind::spsa); }
+RC_GTEST_PROP(EngineAlone, IsNeverRefusedForWhatAdaptiveProposes, ()) { expect_never_refused(online_kind::adaptive); }
 
 // ---- convergence
 // ---------------------------------------------------------------------------------------------------------
@@ -198,6 +207,42 @@ TEST(EngineConverges, WithAnSresUnitsAndRates) {
   const bowl shape{.knobs = config.knobs, .best = {0.5}, .floor = 100, .depth = 200, .noise = 0.5};
   const outcome o = converge(config, settings_for(config), shape, 20, 8000);
   std::printf("SRE: %.3f -> %.3f, worst seed %.3f\n", o.before, o.after, o.worst);
+  EXPECT_LT(o.after, o.before / 10);
+}
+
+// ---- adaptive
+// ------------------------------------------------------------------------------------------------------------------
+
+TEST(AdaptiveConverges, OnANoisyBowl) {
+  governor_config config;
+  config.knobs = {unit_knob("x", 0.25), unit_knob("y", 0.75)};
+  config.watch_telemetry = false;
+  const bowl shape{.knobs = config.knobs, .best = {0.6, 0.4}, .floor = 100, .depth = 100, .noise = 1};
+  engine_settings settings = settings_for(config);
+  settings.strategy = online_kind::adaptive;
+  const outcome o = converge(config, settings, shape, 20, 600);
+  std::printf("bowl: %.3f -> %.3f, worst seed %.3f\n", o.before, o.after, o.worst);
+  EXPECT_LT(o.after, o.before / 20);
+  EXPECT_LT(o.worst, o.before / 5);
+}
+
+TEST(AdaptiveConverges, OnMixedScalesAndASwitch) {
+  governor_config config;
+  knob_spec log = unit_knob("log", 10);
+  log.scale = knob_scale::log, log.min = 1, log.max = 1e4;
+  knob_spec whole = unit_knob("whole", 10);
+  whole.type = knob_type::integer, whole.max = 50;
+  knob_spec angle = unit_knob("angle", 350);
+  angle.scale = knob_scale::periodic, angle.max = 360;
+  knob_spec flag = unit_knob("flag", 0);
+  flag.type = knob_type::boolean;
+  config.knobs = {log, whole, angle, flag};
+  config.watch_telemetry = false;
+  const bowl shape{.knobs = config.knobs, .best = {0.6, 0.5, 0.2, 1}, .floor = 100, .depth = 100, .noise = 1};
+  engine_settings settings = settings_for(config);
+  settings.strategy = online_kind::adaptive;
+  const outcome o = converge(config, settings, shape, 20, 1000);
+  std::printf("mixed: %.3f -> %.3f, worst seed %.3f\n", o.before, o.after, o.worst);
   EXPECT_LT(o.after, o.before / 10);
 }
 

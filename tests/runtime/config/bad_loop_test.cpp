@@ -154,7 +154,12 @@ const bad_row loop_rows[] = {
     {"UnknownStrategy",
      "name: spsa",
      "name: cma_es",
-     {"43: Loop connections: spec.strategy.name: is 'cma_es', expected spsa"}},
+     {"43: Loop connections: spec.strategy.name: is 'cma_es', expected one of adaptive, spsa"}},
+    {"SettingOfTheOtherStrategy",
+     "name: spsa",
+     "name: adaptive, alpha: 1",
+     {"43: Loop connections: spec.strategy.alpha: is a setting of the strategy spsa, expected name alone for "
+      "adaptive"}},
     {"LastDecayAsWord",
      "name: spsa",
      "last_decay: off",

@@ -240,6 +240,14 @@ TEST(GoodConfig, StrategySettingsReachTheEngine) {
   EXPECT_EQ(only_loop(small("  strategy: {last_decay: 0}")).engine.spsa.last_decay, 0U);
 }
 
+TEST(GoodConfig, AdaptiveIsChosenByName) {
+  const loop_config loop = only_loop(small("  strategy: {name: adaptive}"));
+  EXPECT_EQ(loop.engine.strategy, online_kind::adaptive);
+  EXPECT_EQ(loop.engine.adaptive, adaptive_tuning{});
+  EXPECT_EQ(only_loop(small("  strategy: {name: spsa}")).engine.strategy, online_kind::spsa);
+  EXPECT_EQ(only_loop(small("")).engine.strategy, online_kind::spsa) << "the default";
+}
+
 struct window_row {
   std::string name;
   std::string window; ///< as configured; the source's interval is 1s
