@@ -210,14 +210,13 @@ engine_decision next(engine_state& s, const engine_settings& settings, instant n
   online_step& step = *s.online.asked;
   const std::vector<double> cut = cut_at_guardrails(step, s, settings, from);
   knob_values values = values_of(step, s, settings);
-  if (values == s.in_force && std::ranges::any_of(cut, [](double way) { return way != 0; })) {
-    // Cut to the same place again and again, it would see nothing new: the other side of the base point shows the
-    // slope.
-    for (std::size_t i = 0; i < cut.size(); ++i)
+  // Cut to the same place again and again, a knob would show nothing new: the other side of the base point shows its
+  // slope.
+  for (std::size_t i = 0; i < cut.size(); ++i)
+    if (cut[i] != 0 && values[i] == s.in_force[i])
       step.point[i] = reachable(settings.knobs[i], from[i], confined(settings.knobs[i], from[i] - 0.5 * cut[i]),
                                 settings.limits.max_delta_per_step);
-    values = values_of(step, s, settings);
-  }
+  values = values_of(step, s, settings);
   if (values == s.in_force) { // nothing to change: the next window measures it
     s.expects = engine_expectation::window;
     return hold(no_change_reason::waiting_for_window);
