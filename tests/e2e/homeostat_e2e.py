@@ -158,7 +158,15 @@ class Scratch(unittest.TestCase):
             if daemon.process.poll() is None:
                 daemon.kill()
             daemon.process.stderr.close()
-        self._folder.cleanup()
+        # A plant's program that a killed daemon left behind may still be writing here.
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return self._folder.cleanup()
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def write_config(self, log="text", **changes):
         text = CONFIG.format(folder=self.folder, python=sys.executable, log=log)
