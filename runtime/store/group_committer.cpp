@@ -189,8 +189,7 @@ void group_committer::commit(group& g) {
 /// refused is halved until the culprit stands alone; that costs a few syncs, and only then.
 void group_committer::commit_apart(group& g, std::span<const store_batch> batches) {
   for (const auto part : {batches.first(batches.size() / 2), batches.subspan(batches.size() / 2)}) {
-    auto rest = part;
-    const commit_outcome last = commit_guarded([&] { return std::exchange(rest, {}); });
+    const commit_outcome last = commit_guarded(source_of(part));
     if (!last && last.error().kind == store_error_kind::invalid && part.size() > 1)
       commit_apart(g, part);
     else

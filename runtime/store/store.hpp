@@ -183,6 +183,11 @@ using revision_key = std::variant<latest_revision, latest_tested_revision, std::
 /// is until the commit returns. It may block for as long as its owner wants to wait for more.
 using batch_source = std::function<std::span<const store_batch>()>;
 
+/// @returns a source of batches that are all there.
+[[nodiscard]] inline batch_source source_of(std::span<const store_batch> batches) {
+  return [batches]() mutable { return std::exchange(batches, {}); };
+}
+
 /// A durable store. Every member may be called from any thread; calls may block on the disk, so no actor makes them
 /// itself. A read sees every commit that was acknowledged before it began.
 class store {
@@ -201,7 +206,7 @@ public:
 
   /// The same of batches that are all there.
   std::expected<std::uint64_t, store_error> commit(std::span<const store_batch> batches) {
-    return commit([&] { return std::exchange(batches, {}); });
+    return commit(source_of(batches));
   }
 
   /// @returns the blob last written under key; nothing when there is none.

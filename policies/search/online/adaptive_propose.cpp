@@ -1,20 +1,14 @@
+#include "policies/search/normal.hpp"
 #include "policies/search/online/adaptive_internal.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 namespace homeostat {
 
 namespace {
 
 constexpr double negligible = 0.005; ///< fraction of range; nearer than this to the wanted centre is the incumbent
-
-/// Standard normal number (Box and Muller), our own so that every library draws the same.
-double normal(chacha8_rng& rng) {
-  const double a = 1 - rng.uniform(), b = rng.uniform();
-  return std::sqrt(-2 * std::log(a)) * std::cos(2 * std::numbers::pi * b);
-}
 
 /// @returns coefficients of level, gradient and curvature drawn from the model's doubt. A direction the covariance has
 /// lost to rounding is not varied.
