@@ -46,6 +46,9 @@ void put(v1::Proposal* out, const proposal& x) {
   put(out->mutable_gradient(), x.gradient);
   out->set_source(text(x.source));
   out->set_evidence(text(x.evidence));
+  out->set_approver(text(x.approver));
+  out->set_request(text(x.request));
+  out->set_rehearsal(x.rehearsal);
 }
 
 void get(const v1::Proposal& in, proposal& x) {
@@ -60,6 +63,9 @@ void get(const v1::Proposal& in, proposal& x) {
   get(in.gradient(), x.gradient);
   x.source = in.source();
   x.evidence = in.evidence();
+  x.approver = in.approver();
+  x.request = in.request();
+  x.rehearsal = in.rehearsal();
 }
 
 } // namespace codec
@@ -86,6 +92,7 @@ void put(v1::Verdict* out, const proposal_verdict& x) {
   out->set_proposal_id(x.proposal_id);
   if (x.accepted) put(out->mutable_accepted(), *x.accepted);
   if (x.refused) put(out->mutable_refused(), *x.refused);
+  for (const violation& v : x.findings) put(out->add_findings(), v);
 }
 
 void get(const v1::Verdict& in, proposal_verdict& x) {
@@ -93,6 +100,7 @@ void get(const v1::Verdict& in, proposal_verdict& x) {
   x.proposal_id = in.proposal_id();
   if (in.has_accepted()) get(in.accepted(), x.accepted.emplace());
   if (in.has_refused()) get(in.refused(), x.refused.emplace());
+  for (const auto& v : in.findings()) get(v, x.findings.emplace_back());
 }
 
 void put(v1::LiveConfiguration* out, const live_configuration& x) {

@@ -100,6 +100,7 @@ void put(v1::PendingChange* out, const pending_change& x) {
   out->set_origin(static_cast<std::uint32_t>(x.origin));
   out->set_kind(static_cast<std::uint32_t>(x.kind));
   out->set_classification(static_cast<std::uint32_t>(x.classification));
+  out->set_request(text(x.request));
   out->set_proposal_id(x.proposal_id);
   put(out->mutable_wanted(), x.wanted);
   out->set_actor(text(x.actor));
@@ -113,6 +114,7 @@ void get(const v1::PendingChange& in, pending_change& x) {
   x.origin = enum_at<change_origin>(in.origin(), 5, "origin");
   x.kind = enum_at<proposal_kind>(in.kind(), 4, "kind");
   x.classification = enum_at<change_class>(in.classification(), 5, "classification");
+  x.request = in.request();
   x.proposal_id = in.proposal_id();
   get(in.wanted(), x.wanted);
   x.actor = in.actor();
@@ -128,6 +130,7 @@ void put(v1::GovernorState* out, const governor_state& x) {
   put(out->mutable_base(), x.base);
   out->set_live_known(x.live_known);
   out->set_unread(x.unread);
+  out->set_last_request(text(x.last_request));
   if (x.baseline) {
     out->mutable_baseline()->set_name(text(x.baseline->name));
     out->mutable_baseline()->set_revision(x.baseline->revision);
@@ -168,6 +171,7 @@ void get(const v1::GovernorState& in, governor_state& x) {
   get(in.base(), x.base);
   x.live_known = in.live_known();
   x.unread = in.unread();
+  x.last_request = in.last_request();
   if (in.has_baseline()) {
     x.baseline.emplace();
     x.baseline->name = in.baseline().name();

@@ -25,6 +25,10 @@ enum class audit_kind : std::uint8_t {
   drift,            ///< live values were found to differ from what was last committed
   operator_command, ///< a person's command that changed no value (pause, resume, reset)
   stopped,          ///< ordered shutdown
+  proposal_opened,  ///< somebody wishes to change the authoritative configuration
+  proposal_decided, ///< what became of it: acknowledged, approved, rejected, applied, expired, stale, withdrawn
+  advice,           ///< a recommendation was given or decided
+  contention,       ///< two loops push against each other
 };
 
 /// One entry of the audit trail, as the policies produce it.
@@ -58,9 +62,13 @@ struct audit_record {
   case audit_kind::drift: return "drift";
   case audit_kind::operator_command: return "operator_command";
   case audit_kind::stopped: return "stopped";
+  case audit_kind::proposal_opened: return "proposal_opened";
+  case audit_kind::proposal_decided: return "proposal_decided";
+  case audit_kind::advice: return "advice";
+  case audit_kind::contention: return "contention";
   }
   return "?";
 }
-inline constexpr std::size_t audit_kind_count = 11;
+inline constexpr std::size_t audit_kind_count = 15;
 
 } // namespace homeostat

@@ -59,6 +59,7 @@ struct pending_change {
   std::string actor;
   std::string reason;
   change_class classification{change_class::proposal}; ///< as its intent says
+  std::string request{};                               ///< the authority's, if it is one
   friend bool operator==(const pending_change&, const pending_change&) = default;
 };
 
@@ -94,6 +95,7 @@ struct governor_state {
   std::uint64_t unrecorded_refusals{0};
   std::optional<instant> stable_until;
   safe_mode_state safe_mode;
+  std::string last_request;           ///< the authority's last request that came into force
   std::optional<instant> last_window; ///< last telemetry, or the start
   std::optional<double> last_objective;
   instant last_now{}; ///< time never runs backwards in here
@@ -156,7 +158,9 @@ struct actuation {
 struct proposal_verdict {
   std::uint64_t proposal_id{0};
   std::optional<receipt> accepted;
-  std::optional<violation> refused; ///< exactly one of the two is set
+  std::optional<violation> refused;  ///< exactly one of the two is set; a rehearsal that would pass has the receipt of
+                                     ///< what is live now
+  std::vector<violation> findings{}; ///< of a rehearsal: what each guard that refuses would say
 };
 struct command_result {
   bool ok{false};
@@ -215,6 +219,11 @@ struct governor_step {
 /// @param now  time of this decision; a time before the last one is taken as the last one.
 [[nodiscard]] governor_step decide(const governor_config& config, governor_state state, const governor_input& input,
                                    instant now);
+
+/// What every guard would say to a proposal now. Decides nothing.
+/// @param p  as for decide. @returns a verdict with `findings`, one at most of each kind of guard.
+[[nodiscard]] proposal_verdict rehearse(const governor_config& config, const governor_state& state, const proposal& p,
+                                        instant now);
 
 /// Starts from what survived (I9, I10). With a change in flight: read back as wanted = committed, as before = aborted,
 /// some knobs wanted and the others as before = aborted and undone (I3), anything else = drift. Drift is adopted, never

@@ -136,6 +136,7 @@ void governor_turn::commit(const knob_values& in_force, std::string text) {
     if (moves_base) r.revision = ++state_.revision;
   }
   state_.generation = change.generation;
+  if (!change.request.empty()) state_.last_request = change.request;
   // As asked for, not as read back: rounding by the plant must not creep into the base point and its comparisons.
   state_.live = change.wanted;
   state_.live_known = true;

@@ -105,7 +105,7 @@ std::optional<violation> governor_turn::review_distance(const proposal& p) const
                        .retry_at = {}};
   }
   if (is_probe(p.kind)) return std::nullopt;
-  for (std::size_t i = 0; i < moves.size(); ++i) {
+  for (std::size_t i = 0; i < moves.size() && p.approver.empty(); ++i) { // the cap holds where no person decided
     const knob_spec& knob = config_.knobs[i];
     if (!is_ordered(knob)) continue;
     const double before = std::abs(displacement(knob, state_.baseline->values[i], state_.base[i]));
@@ -159,15 +159,44 @@ void governor_turn::refuse(const proposal& p, const violation& v) {
   if (v.code == violation_code::cumulative_delta) count(state_.cumulative, safe_mode_reason::cumulative_budget);
 }
 
+proposal_verdict governor_turn::rehearse(const proposal& p) const {
+  proposal_verdict verdict{.proposal_id = p.id, .accepted = std::nullopt, .refused = std::nullopt};
+  const auto hear = [&](std::optional<violation> v) {
+    if (v) verdict.findings.push_back(std::move(*v));
+  };
+  hear(review_standing(p));
+  const std::optional<violation> values = review_values(p.values);
+  hear(values);
+  hear(review_pace(p));
+  if (!values || values->code == violation_code::out_of_bounds) hear(review_distance(p));
+  if (verdict.findings.empty())
+    verdict.accepted = receipt{.generation = state_.generation,
+                               .revision = state_.revision,
+                               .applied_at = state_.last_change.value_or(now_),
+                               .values = state_.live};
+  else
+    verdict.refused = verdict.findings.front();
+  return verdict;
+}
+
+proposal_verdict rehearse(const governor_config& config, const governor_state& state, const proposal& p, instant now) {
+  return governor_turn(config, state, now).rehearse(p);
+}
+
 void governor_turn::on(const proposal& p) {
   if (p.kind == proposal_kind::no_change) return;
+  if (p.rehearsal) {
+    effects_.verdict = rehearse(p);
+    return;
+  }
   if (auto v = review(p)) return refuse(p, *v);
   pending_change change;
   change.origin = change_origin::proposal;
   change.kind = p.kind;
   change.proposal_id = p.id;
   change.wanted = p.values;
-  change.actor = "homeostat";
+  change.actor = p.approver.empty() ? "homeostat" : p.approver;
+  change.request = p.request;
   // A proposer says which pattern it follows; what people and guards do is not for it to claim.
   const bool claimable =
       p.classification != change_class::operator_change && p.classification != change_class::rollback;

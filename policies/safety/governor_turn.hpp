@@ -22,6 +22,9 @@ public:
   void on(const tick&) {}
   void on(const plant_reading& r);
 
+  /// What each guard would say; changes nothing.
+  [[nodiscard]] proposal_verdict rehearse(const proposal& p) const;
+
   void on_recovered_state(const std::optional<knob_values>& actual);
   void on_first_start(const std::optional<knob_values>& actual, std::string text);
 

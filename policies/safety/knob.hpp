@@ -21,6 +21,8 @@ inline constexpr double switch_displacement = 0.25;
 
 enum class knob_type : std::uint8_t { continuous, integer, boolean, categorical };
 enum class knob_scale : std::uint8_t { linear, log, periodic };
+/// How much harm a change of the knob can do (design §8).
+enum class risk_class : std::uint8_t { low, medium, high };
 
 /// One value per knob of a loop, in the loop's knob order and each knob's unit. Inline storage: no allocation on the
 /// hot path. A list with more than max_knobs values keeps max_knobs + 1 of them, so that it never has the length of any
@@ -68,6 +70,9 @@ struct knob_spec {
   std::optional<double> step{};                ///< grid from min, in the unit; absent = none
   std::optional<unit_step_limit> step_limit{}; ///< `max_delta` in the knob's unit
   std::vector<std::string> categories{};       ///< names, categorical knobs only
+  risk_class risk{risk_class::low};            ///< of a change by itself
+  std::string concern{};                       ///< what it is about, such as memory or latency; empty: unnamed
+  bool security_relevant{false};               ///< a change is always of HIGH risk
   friend bool operator==(const knob_spec&, const knob_spec&) = default;
 };
 

@@ -29,6 +29,9 @@ struct proposal {
   knob_values gradient;             ///< gradient estimate behind an update, relative objective per range; may be empty
   std::string source;               ///< who proposes: strategy or client name
   std::string evidence;             ///< the data behind it, one line
+  std::string approver{};           ///< the person who approved it: the cap on the distance from the baseline is theirs
+  std::string request{};            ///< names a request of the authority; the governor's state keeps the last one's
+  bool rehearsal{false};            ///< only the verdict is wanted
   friend bool operator==(const proposal&, const proposal&) = default;
 };
 

@@ -1,0 +1,73 @@
+#include "policies/authority/recommendation.hpp"
+
+#include <bit>
+#include <cstdio>
+
+namespace homeostat {
+
+std::string id_of(const recommendation& r) {
+  // FNV-1a, 64 bits (Fowler, Noll, Vo): an identity, not a seal.
+  std::uint64_t hash = 14695981039346656037ULL;
+  const auto byte = [&](std::uint8_t b) { hash = (hash ^ b) * 1099511628211ULL; };
+  const auto text = [&](std::string_view t) {
+    for (const char c : t) byte(static_cast<std::uint8_t>(c));
+    byte(0);
+  };
+  text(r.loop);
+  text(r.source);
+  for (std::size_t i = 0; i < r.values.size(); ++i) {
+    if (i < r.before.size() && r.before[i] == r.values[i]) continue;
+    byte(static_cast<std::uint8_t>(i));
+    const auto bits = std::bit_cast<std::uint64_t>(r.values[i] + 0.0); // -0 is 0
+    for (int shift = 0; shift < 64; shift += 8) byte(static_cast<std::uint8_t>(bits >> shift));
+  }
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+  return digits;
+}
+
+void see_again(recommendation& known, const recommendation& seen, instant now) {
+  ++known.seen;
+  known.last_seen = now;
+  known.evidence = seen.evidence;
+  known.confidence = seen.confidence;
+  known.expected_gain = seen.expected_gain;
+  if (known.state == advice_state::accepted || known.state == advice_state::dismissed) return;
+  known.base_revision = seen.base_revision;
+  known.before = seen.before;
+  if (known.state == advice_state::expired) known.state = advice_state::open;
+}
+
+std::optional<instant> next_advice(const recommendation& r, duration expire_after) {
+  if (r.state == advice_state::snoozed) return r.snoozed_until;
+  if (r.state == advice_state::open) return r.last_seen + expire_after;
+  return std::nullopt;
+}
+
+bool expire_advice(recommendation& r, duration expire_after, instant now) {
+  const auto next = next_advice(r, expire_after);
+  if (!next || now < *next) return false;
+  // Advice that nobody saw again while it slept has gone stale.
+  r.state =
+      r.state == advice_state::snoozed && now < r.last_seen + expire_after ? advice_state::open : advice_state::expired;
+  r.snoozed_until.reset();
+  return true;
+}
+
+std::expected<void, std::string> decide_advice(recommendation& r, advice_verb verb, const std::string& actor,
+                                               const std::string& text, std::optional<instant> until, instant now) {
+  if (r.state != advice_state::open && r.state != advice_state::snoozed)
+    return std::unexpected("recommendation " + r.id + " is " + std::string(name_of(r.state)) +
+                           (r.decided_by.empty() ? "" : ", by " + r.decided_by) + ", expected open or snoozed");
+  if (verb == advice_verb::snooze && (!until || *until <= now))
+    return std::unexpected("recommendation " + r.id + ": a snooze ends in the future");
+  r.state = verb == advice_verb::accept    ? advice_state::accepted
+            : verb == advice_verb::dismiss ? advice_state::dismissed
+                                           : advice_state::snoozed;
+  r.snoozed_until = verb == advice_verb::snooze ? until : std::nullopt;
+  r.decided_by = actor;
+  r.decision = text;
+  return {};
+}
+
+} // namespace homeostat
