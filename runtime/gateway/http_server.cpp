@@ -73,7 +73,12 @@ private:
     http_request request{.method = std::string(message.method_string()),
                          .path = target.substr(0, mark),
                          .query = mark == std::string::npos ? "" : target.substr(mark + 1),
-                         .body = message.body()};
+                         .body = message.body(),
+                         .authorization = std::string(message[http::field::authorization]),
+                         .if_match = std::string(message[http::field::if_match]),
+                         .idempotency_key = std::string(message["Idempotency-Key"]),
+                         .accept = std::string(message[http::field::accept]),
+                         .last_event_id = std::string(message["Last-Event-ID"])};
     const bool keep_alive = message.keep_alive();
     // The handler may ask the actor tree and wait: not on the thread that serves all the others.
     asio::post(parts_->handlers, [self = shared_from_this(), request = std::move(request), keep_alive] {
@@ -97,6 +102,7 @@ private:
     message_.result(response.status);
     message_.set(http::field::content_type, response.content_type);
     message_.set(http::field::cache_control, "no-store");
+    for (const auto& [name, value] : response.headers) message_.set(name, value);
     message_.keep_alive(keep_alive);
     message_.body() = std::move(response.body);
     message_.prepare_payload();

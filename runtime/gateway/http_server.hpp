@@ -5,6 +5,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace homeostat {
 
@@ -14,12 +16,18 @@ struct http_request {
   std::string path;  ///< without the query
   std::string query; ///< after the '?', undecoded; empty if none
   std::string body;
+  std::string authorization{}; ///< headers, each as sent; empty if absent
+  std::string if_match{};
+  std::string idempotency_key{};
+  std::string accept{};
+  std::string last_event_id{};
 };
 
 struct http_response {
   unsigned status{200};
   std::string body;
   std::string content_type{"application/json"};
+  std::vector<std::pair<std::string, std::string>> headers{}; ///< others, such as ETag, Location or Retry-After
 };
 
 using http_handler = std::function<http_response(const http_request&)>;

@@ -1,0 +1,58 @@
+#include "messages/control.pb.h"
+#include "runtime/gateway/api_routes.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace homeostat {
+
+namespace {
+
+struct verb {
+  const char* name;
+  const char* text;
+  operator_action action;
+};
+
+constexpr std::array verbs{
+    verb{"pause", "Freezes the loop: nothing but rollback and people changes it.", operator_action::pause},
+    verb{"resume", "Ends a pause.", operator_action::resume},
+    verb{"rollback", "Returns the loop to its baseline, also in safe mode.", operator_action::rollback},
+    verb{"safe-mode-reset", "Ends every reason that holds the loop in safe mode.", operator_action::reset_safe_mode},
+    verb{"baseline", "Makes the present base point of a healthy loop its baseline.", operator_action::set_baseline},
+};
+
+http_response post_command(node& n, operator_action action, const api_request& request) {
+  v1::OperatorCommand body;
+  if (auto ok = read_body(request, body); !ok) return ok.error();
+  if (!body.action().empty() || body.values_size() > 0 || body.override_bounds())
+    return problem(400, "bad body", "expected the fields actor and text only");
+  const auto actor = actor_of(request, body.actor());
+  if (!actor) return actor.error();
+  const std::string& loop = request.path.at("loop");
+  const auto& loops = n.config().loops;
+  if (std::ranges::find(loops, loop, &loop_config::name) == loops.end())
+    return problem(404, "no such loop", "no loop '" + loop + "' is configured here");
+  const command_result result =
+      n.command(loop, {.action = action, .actor = *actor, .text = body.text(), .values = {}, .override_bounds = false});
+  v1::CommandResult answer;
+  answer.set_ok(result.ok);
+  answer.set_text(result.text);
+  return json_answer(answer, result.ok ? 200 : 409);
+}
+
+} // namespace
+
+void add_loop_routes(router& r, node& n) {
+  for (const verb& v : verbs)
+    r.add({.method = "POST",
+           .path = std::string("/api/v1/loops/{loop}/") + v.name,
+           .text = v.text,
+           .needs = permission::command,
+           .takes = v1::OperatorCommand::descriptor(),
+           .answers = v1::CommandResult::descriptor(),
+           .problems = {400, 404},
+           .handle = [&n, action = v.action](const api_request& request) { return post_command(n, action, request); }});
+}
+
+} // namespace homeostat
