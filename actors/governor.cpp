@@ -153,6 +153,8 @@ loop_status status_of(const governor_actor_state& s) {
                             .min = knob.min,
                             .max = knob.max});
   }
+  status.last_request = s.core.last_request;
+  status.drifts = s.core.drifts;
   for (const auto& hold : s.core.safe_mode.holds)
     if (hold) status.safe_mode_reasons.emplace_back(name_of(hold->reason));
   status.objective = s.core.last_objective;
@@ -173,6 +175,7 @@ caf::result<proposal_verdict> on_proposal(self_ptr self, proposal p) {
         .accepted = std::nullopt,
         .refused = violation{
             .code = violation_code::in_safe_mode, .knob = {}, .value = 0, .limit = 0, .retry_at = std::nullopt}};
+  if (p.rehearsal) return rehearse(s.settings.config, s.core, p, s.settings.time.now(self));
   auto promise = self->make_response_promise<proposal_verdict>();
   p.id = s.proposers.add({.promise = promise, .proposal_id = p.id});
   feed(self, p);

@@ -19,6 +19,7 @@ constexpr duration node_patience = 3s;
 constexpr duration pool_stop_margin = 1250ms;
 constexpr duration node_stop_margin = 1500ms;
 constexpr duration sink_shutdown = 100ms;
+constexpr duration verdict_patience = 60s; // a plant may take its time; who asked waits as long
 // Time for a member to end its own children one by one, when it is told to end without an ordered stop.
 constexpr duration loop_shutdown = 5s;
 constexpr duration pool_shutdown = 6s;
@@ -44,7 +45,7 @@ void set_up_group(self_ptr self, const supervision_settings& settings, std::uint
 
 std::vector<caf::actor> members_of(const group_state& s) {
   std::vector<caf::actor> members;
-  for (std::size_t i = s.first_member; i < s.kids.size(); ++i)
+  for (std::size_t i = s.first_member; i < s.members_end; ++i)
     if (auto member = s.kids.handle(i)) members.push_back(member);
   return members;
 }
@@ -106,7 +107,7 @@ template <class Member> caf::result<bool> stop(self_ptr self) {
   s.stoppers.add(promise);
   if (s.stoppers.size() > 1) return promise;
   s.kids.hold(); // a member that has stopped must not be started again while others are still at it
-  const auto all_clean = std::make_shared<bool>(members_of(s).size() == s.kids.size() - s.first_member);
+  const auto all_clean = std::make_shared<bool>(members_of(s).size() == s.members_end - s.first_member);
   const auto done = [self, all_clean] {
     self->state.kids.stop_all([self, all_clean] {
       self->state.stoppers.answer_all(*all_clean);
@@ -119,31 +120,64 @@ template <class Member> caf::result<bool> stop(self_ptr self) {
   return promise;
 }
 
-template <class Member>
-caf::result<command_result> pass_on(self_ptr self, const std::string& loop, const operator_command& command) {
+/// Hands a request on to the member that runs the loop, and its answer back.
+/// @param failed  makes the answer when there is none from a reason; may be a caf::error itself.
+template <class Member, class Answer, class Failed, class... Message>
+caf::result<Answer> pass_on(self_ptr self, const std::string& loop, duration patience, Failed failed,
+                            Message... message) {
   auto& s = self->state;
-  const auto found = s.route.find(loop);
-  if (found == s.route.end()) return command_result{.ok = false, .text = "no loop '" + loop + "' runs here"};
-  const auto member = s.kids.handle(found->second.child);
-  if (!member) return command_result{.ok = false, .text = "loop '" + loop + "' is down"};
-  const auto owed = owe<command_result>(self);
-  const auto answer = [owed](command_result& result) { owed->deliver(std::move(result)); };
-  const auto failed = [owed, self](const caf::error& reason) {
-    owed->deliver({.ok = false, .text = "no answer: " + self->system().render(reason)});
+  const auto owed = owe<Answer>(self);
+  const auto give = [owed](auto answer) {
+    if constexpr (std::is_same_v<decltype(answer), caf::error>)
+      owed->fail(std::move(answer));
+    else
+      owed->deliver(std::move(answer));
   };
-  const auto to = caf::actor_cast<Member>(member);
-  if constexpr (std::is_same_v<Member, loop_supervisor_actor>)
-    self->request(to, s.patience, command).then(answer, failed);
-  else
-    self->request(to, s.patience, loop, command).then(answer, failed);
+  const auto found = s.route.find(loop);
+  const auto member = found == s.route.end() ? caf::actor() : s.kids.handle(found->second.child);
+  if (!member) {
+    give(failed(found == s.route.end() ? "no loop '" + loop + "' runs here" : "loop '" + loop + "' is down"));
+    return owed->promise();
+  }
+  self->request(caf::actor_cast<Member>(member), patience, message...)
+      .then([owed](Answer& answer) { owed->deliver(std::move(answer)); },
+            [give, failed, self](const caf::error& reason) {
+              give(failed("no answer: " + self->system().render(reason)));
+            });
   return owed->promise();
 }
 
+caf::error no_answer(const std::string& why) { return caf::make_error(caf::sec::runtime_error, why); }
+command_result not_done(const std::string& why) { return {.ok = false, .text = why}; }
+
 template <class Member> supervisor_actor::behavior_type behavior_of(self_ptr self) {
   using part = std::conditional_t<std::is_same_v<Member, loop_supervisor_actor>, loop_status, std::vector<loop_status>>;
+  constexpr bool is_loop = std::is_same_v<Member, loop_supervisor_actor>;
   return {
-      [self](const std::string& loop, const operator_command& command) { return pass_on<Member>(self, loop, command); },
+      [self](const std::string& loop, const operator_command& command) {
+        if constexpr (is_loop)
+          return pass_on<Member, command_result>(self, loop, self->state.patience, not_done, command);
+        else
+          return pass_on<Member, command_result>(self, loop, self->state.patience, not_done, loop, command);
+      },
+      [self](const std::string& loop, const proposal& p) {
+        if constexpr (is_loop)
+          return pass_on<Member, proposal_verdict>(self, loop, verdict_patience, no_answer, p);
+        else
+          return pass_on<Member, proposal_verdict>(self, loop, verdict_patience, no_answer, loop, p);
+      },
       [self](status_atom) { return collect_status<Member, part>(self); },
+      [self](status_atom, const std::string& loop) {
+        if constexpr (is_loop)
+          return pass_on<Member, loop_status>(self, loop, self->state.patience, no_answer, status_atom::value);
+        else
+          return pass_on<Member, loop_status>(self, loop, self->state.patience, no_answer, status_atom::value, loop);
+      },
+      [self](const authority_call& call) -> caf::result<authority_reply> {
+        auto& authority = self->state.authority;
+        if (!authority) return authority_reply{.status = 503, .body = {}, .problem = "no authority runs here"};
+        return self->delegate(authority, call);
+      },
       [self](stop_atom) { return stop<Member>(self); },
       [self](start_atom, std::uint64_t token) { self->state.kids.on_timer(token); },
   };
@@ -169,6 +203,7 @@ supervisor_actor::behavior_type pool_supervisor(self_ptr self, pool_setup setup,
                   return caf::actor_cast<caf::actor>(self->spawn(loop_supervisor, loop, self->state.audit));
                 }});
   }
+  s.members_end = s.kids.size();
   s.kids.start_all();
   return behavior_of<loop_supervisor_actor>(self);
 }
@@ -199,6 +234,15 @@ supervisor_actor::behavior_type node_supervisor(self_ptr self, node_setup setup)
                   return caf::actor_cast<caf::actor>(self->spawn(pool_supervisor, pool, self->state.audit, time, seed));
                 }});
   }
+  s.members_end = s.kids.size();
+  // Last, so that its failure is nobody else's.
+  s.kids.add({.name = "authority",
+              .restart = child_restart::permanent,
+              .shutdown = sink_shutdown,
+              .spawn = [self, settings = setup.authority] {
+                self->state.authority = self->spawn(authority, settings, self->state.audit, supervisor_actor(self));
+                return caf::actor_cast<caf::actor>(self->state.authority);
+              }});
   s.kids.start_all();
   return behavior_of<supervisor_actor>(self);
 }

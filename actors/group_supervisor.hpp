@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/audit_sink.hpp"
+#include "actors/authority.hpp"
 #include "actors/children.hpp"
 #include "actors/loop_supervisor.hpp"
 #include "actors/open_promises.hpp"
@@ -25,6 +26,7 @@ struct node_setup {
   supervision_settings supervision{.strategy = restart_strategy::rest_for_one};
   std::shared_ptr<store_port> store;
   std::vector<pool_setup> pools;
+  authority_settings authority;
   time_line time;
   std::uint64_t seed{0};
 };
@@ -41,11 +43,13 @@ struct group_state {
 
   children kids;
   std::map<std::string, place> route; ///< by loop name
-  std::size_t first_member{0};        ///< children before it serve the members (the audit sink)
+  std::size_t first_member{0};        ///< children before it serve the members (audit sink)
+  std::size_t members_end{0};         ///< children from here on are served by them (authority)
   duration patience{};                ///< for a member's answer: longer than the member's own
   duration stop_patience{};           ///< for a member's ordered stop, likewise
   open_promises<caf::typed_response_promise<bool>> stoppers;
   audit_sink_actor audit;
+  authority_actor authority; ///< node only
 };
 
 /// Supervises the loops of one pool, each on its own.

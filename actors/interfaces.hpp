@@ -78,6 +78,8 @@ using proposer_actor = live_listener_actor::extend<
 using loop_supervisor_actor =
     caf::typed_actor<caf::replies_to<operator_command>::with<command_result>,
                      caf::replies_to<status_atom>::with<loop_status>,
+                     // From the authority: for the governor. The verdict comes once the change is in force or refused.
+                     caf::replies_to<proposal>::with<proposal_verdict>,
                      // Ordered shutdown of the loop; answers when its plant is at rest and its children have ended.
                      caf::replies_to<stop_atom>::with<bool>,
                      // Internal: a restart delay or a stop timeout is over.
@@ -86,7 +88,17 @@ using loop_supervisor_actor =
 /// Pool and node: commands by loop name.
 using supervisor_actor =
     caf::typed_actor<caf::replies_to<std::string, operator_command>::with<command_result>,
+                     caf::replies_to<std::string, proposal>::with<proposal_verdict>,
                      caf::replies_to<status_atom>::with<std::vector<loop_status>>,
-                     caf::replies_to<stop_atom>::with<bool>, caf::reacts_to<start_atom, std::uint64_t>>;
+                     caf::replies_to<status_atom, std::string>::with<loop_status>,
+                     // Node only: for the authority.
+                     caf::replies_to<authority_call>::with<authority_reply>, caf::replies_to<stop_atom>::with<bool>,
+                     caf::reacts_to<start_atom, std::uint64_t>>;
+
+/// Authoritative configuration: proposals, recommendations, who has to agree. One per node.
+using authority_actor =
+    caf::typed_actor<caf::replies_to<authority_call>::with<authority_reply>,
+                     // Internal: time alone may have changed something; the next look at the loops is due.
+                     caf::reacts_to<look_atom, std::uint64_t>, caf::reacts_to<look_atom>>;
 
 } // namespace homeostat

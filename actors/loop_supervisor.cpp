@@ -114,6 +114,15 @@ caf::result<command_result> pass_on(self_ptr self, const operator_command& comma
   return owed->promise();
 }
 
+caf::result<proposal_verdict> pass_on(self_ptr self, const proposal& p) {
+  const auto owed = owe<proposal_verdict>(self);
+  const auto& governor = self->state.setup.governor;
+  self->request(self->state.governor, governor.apply_timeout + governor.audit_timeout + request_timeout, p)
+      .then([owed](proposal_verdict& verdict) { owed->deliver(std::move(verdict)); },
+            [owed](const caf::error& reason) { owed->fail(reason); });
+  return owed->promise();
+}
+
 /// The governor's and the sensor's parts, asked for side by side.
 struct status_parts {
   loop_status status;
@@ -200,6 +209,7 @@ loop_supervisor_actor::behavior_type loop_supervisor(self_ptr self, loop_setup s
   return {
       [self](const operator_command& command) { return pass_on(self, command); },
       [self](status_atom) { return collect_status(self); },
+      [self](const proposal& p) { return pass_on(self, p); },
       [self](stop_atom) { return stop(self); },
       [self](start_atom, std::uint64_t token) {
         if (token == new_form_token)

@@ -60,6 +60,9 @@ public:
   void deliver(Value value) {
     if (promise_.pending()) promise_.deliver(std::move(value));
   }
+  void fail(caf::error reason) {
+    if (promise_.pending()) promise_.deliver(std::move(reason));
+  }
   [[nodiscard]] const caf::typed_response_promise<Value>& promise() const { return promise_; }
 
 private:

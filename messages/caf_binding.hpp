@@ -30,6 +30,8 @@ CAF_BEGIN_TYPE_ID_BLOCK(homeostat, first_custom_type_id)
   CAF_ADD_TYPE_ID(homeostat, (homeostat::loop_status))
   CAF_ADD_TYPE_ID(homeostat, (homeostat::sensor_status))
   CAF_ADD_TYPE_ID(homeostat, (std::vector<homeostat::loop_status>))
+  CAF_ADD_TYPE_ID(homeostat, (homeostat::authority_call))
+  CAF_ADD_TYPE_ID(homeostat, (homeostat::authority_reply))
   CAF_ADD_ATOM(homeostat, homeostat, load_atom, "load")         // read one durable state
   CAF_ADD_ATOM(homeostat, homeostat, save_atom, "save")         // write one durable state
   CAF_ADD_ATOM(homeostat, homeostat, readback_atom, "readback") // values in force
@@ -52,7 +54,8 @@ concept caf_message =
     std::is_same_v<T, proposal> || std::is_same_v<T, proposal_verdict> || std::is_same_v<T, live_configuration> ||
     std::is_same_v<T, actuation> || std::is_same_v<T, actuation_answer> || std::is_same_v<T, objective_window> ||
     std::is_same_v<T, audit_batch> || std::is_same_v<T, audit_answer> || std::is_same_v<T, operator_command> ||
-    std::is_same_v<T, command_result> || std::is_same_v<T, loop_status> || std::is_same_v<T, sensor_status>;
+    std::is_same_v<T, command_result> || std::is_same_v<T, loop_status> || std::is_same_v<T, sensor_status> ||
+    std::is_same_v<T, authority_call> || std::is_same_v<T, authority_reply>;
 
 /// One inspector for all of them: their Protobuf bytes.
 template <class Inspector, caf_message T> typename Inspector::result_type inspect(Inspector& f, T& x) {

@@ -1,6 +1,7 @@
 #include "messages/codec.hpp"
 
 #include "messages/audit.pb.h"
+#include "messages/authority.pb.h"
 #include "messages/codec_change.hpp"
 #include "messages/codec_fields.hpp"
 #include "messages/control.pb.h"
@@ -234,6 +235,11 @@ void put(v1::AuditBatch* out, const audit_batch& x) {
     out->mutable_records(out->records_size() - 1)->set_loop(text(x.loop));
   }
   out->set_state(x.state);
+  for (const kept_state& kept : x.kept) {
+    v1::KeptState* k = out->add_kept();
+    k->set_key(text(kept.key));
+    k->set_value(kept.value);
+  }
   out->set_durable(x.durable);
 }
 
@@ -241,11 +247,12 @@ void get(const v1::AuditBatch& in, audit_batch& x) {
   x.loop = in.loop();
   for (const auto& record : in.records()) get(record, x.records.emplace_back());
   x.state = in.state();
+  for (const auto& k : in.kept()) x.kept.push_back({k.key(), k.value()});
   x.durable = in.durable();
 }
 
-constexpr std::array<std::string_view, 6> action_names{"pause",           "resume",       "rollback",
-                                                       "reset_safe_mode", "set_baseline", "set_values"};
+constexpr std::array<std::string_view, 8> action_names{"pause",        "resume",     "rollback",     "reset_safe_mode",
+                                                       "set_baseline", "set_values", "accept_drift", "revert_drift"};
 
 void put(v1::OperatorCommand* out, const operator_command& x) {
   out->set_action(std::string(action_names.at(static_cast<std::size_t>(x.action))));
@@ -253,6 +260,7 @@ void put(v1::OperatorCommand* out, const operator_command& x) {
   out->set_text(text(x.text));
   put(out->mutable_values(), x.values);
   out->set_override_bounds(x.override_bounds);
+  out->set_revision(x.revision);
 }
 
 void get(const v1::OperatorCommand& in, operator_command& x) {
@@ -263,6 +271,7 @@ void get(const v1::OperatorCommand& in, operator_command& x) {
   x.text = in.text();
   get(in.values(), x.values);
   x.override_bounds = in.override_bounds();
+  x.revision = in.revision();
 }
 
 void put(v1::CommandResult* out, const command_result& x) {
@@ -302,6 +311,8 @@ void put(v1::LoopStatus* out, const loop_status& x) {
   out->mutable_digest_faults()->insert(x.digest_faults.begin(), x.digest_faults.end());
   out->set_text(text(x.text));
   out->set_restarts(x.restarts);
+  out->set_last_request(text(x.last_request));
+  for (const captured_drift& d : x.drifts) codec::put_drift(out->add_drifts(), d);
 }
 
 void get(const v1::LoopStatus& in, loop_status& x) {
@@ -323,6 +334,8 @@ void get(const v1::LoopStatus& in, loop_status& x) {
   x.digest_faults.insert(in.digest_faults().begin(), in.digest_faults().end());
   x.text = in.text();
   x.restarts = in.restarts();
+  x.last_request = in.last_request();
+  for (const auto& d : in.drifts()) codec::get_drift(d, x.drifts.emplace_back());
 }
 
 // The sensor's part of a loop's status has no message of its own: it only ever travels as part of one.
@@ -337,6 +350,28 @@ void get(const v1::LoopStatus& in, sensor_status& x) {
   x.digests = in.digests();
   x.faults.insert(in.digest_faults().begin(), in.digest_faults().end());
 }
+
+void put(v1::AuthorityCall* out, const authority_call& x) {
+  out->set_verb(text(x.verb));
+  out->set_id(text(x.id));
+  out->set_actor(text(x.actor));
+  out->set_automation(x.automation);
+  out->set_may_approve(x.may_approve);
+  out->set_version(x.version);
+  out->set_body(x.body);
+}
+
+void get(const v1::AuthorityCall& in, authority_call& x) {
+  x = {in.verb(), in.id(), in.actor(), in.automation(), in.may_approve(), in.version(), in.body()};
+}
+
+void put(v1::AuthorityReply* out, const authority_reply& x) {
+  out->set_status(x.status);
+  out->set_body(x.body);
+  out->set_problem(text(x.problem));
+}
+
+void get(const v1::AuthorityReply& in, authority_reply& x) { x = {in.status(), in.body(), in.problem()}; }
 
 template <class Message, class T> std::string to_bytes(const T& x) {
   Message message;
@@ -357,6 +392,8 @@ std::string encode(const audit_batch& x) { return to_bytes<v1::AuditBatch>(x); }
 std::string encode(const operator_command& x) { return to_bytes<v1::OperatorCommand>(x); }
 std::string encode(const command_result& x) { return to_bytes<v1::CommandResult>(x); }
 std::string encode(const loop_status& x) { return to_bytes<v1::LoopStatus>(x); }
+std::string encode(const authority_call& x) { return to_bytes<v1::AuthorityCall>(x); }
+std::string encode(const authority_reply& x) { return to_bytes<v1::AuthorityReply>(x); }
 std::string encode(const sensor_status& x) { return to_bytes<v1::LoopStatus>(x); }
 
 std::string encode(const audit_record& x, std::string_view loop) {
@@ -380,6 +417,8 @@ template <> std::expected<operator_command, std::string> decode<operator_command
 template <> std::expected<command_result, std::string> decode<command_result>(std::string_view b) { return codec::from_bytes<v1::CommandResult, command_result>(b, [](const auto& m, auto& x) { get(m, x); }); }
 template <> std::expected<loop_status, std::string> decode<loop_status>(std::string_view b) { return codec::from_bytes<v1::LoopStatus, loop_status>(b, [](const auto& m, auto& x) { get(m, x); }); }
 template <> std::expected<sensor_status, std::string> decode<sensor_status>(std::string_view b) { return codec::from_bytes<v1::LoopStatus, sensor_status>(b, [](const auto& m, auto& x) { get(m, x); }); }
+template <> std::expected<authority_call, std::string> decode<authority_call>(std::string_view b) { return codec::from_bytes<v1::AuthorityCall, authority_call>(b, [](const auto& m, auto& x) { get(m, x); }); }
+template <> std::expected<authority_reply, std::string> decode<authority_reply>(std::string_view b) { return codec::from_bytes<v1::AuthorityReply, authority_reply>(b, [](const auto& m, auto& x) { get(m, x); }); }
 template <> std::expected<audit_record, std::string> decode<audit_record>(std::string_view b) { return codec::from_bytes<v1::AuditRecord, audit_record>(b, [](const auto& m, auto& x) { get(m, x); }); }
 // clang-format on
 

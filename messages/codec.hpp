@@ -1,6 +1,7 @@
 #pragma once
 
 #include "messages/types.hpp"
+#include "policies/authority/authority.hpp"
 #include "policies/search/adaptive_engine.hpp"
 
 #include <expected>
@@ -11,6 +12,14 @@ namespace homeostat {
 
 // Between the values policies work with and the Protobuf bytes that are stored or leave the process. Every `decode`
 // checks what it reads: a name that is not known, too many knobs or a truncated message is an error, never a default.
+
+/// Where the authority finds again what it keeps one by one.
+struct authority_index {
+  authority_ledger ledger;
+  std::vector<std::uint64_t> proposals;
+  std::vector<std::string> advice;
+  friend bool operator==(const authority_index&, const authority_index&) = default;
+};
 
 [[nodiscard]] std::string encode(const proposal& x);
 [[nodiscard]] std::string encode(const proposal_verdict& x);
@@ -24,6 +33,11 @@ namespace homeostat {
 [[nodiscard]] std::string encode(const command_result& x);
 [[nodiscard]] std::string encode(const loop_status& x);
 [[nodiscard]] std::string encode(const sensor_status& x);
+[[nodiscard]] std::string encode(const authority_call& x);
+[[nodiscard]] std::string encode(const authority_reply& x);
+[[nodiscard]] std::string encode(const config_proposal& x);
+[[nodiscard]] std::string encode(const recommendation& x);
+[[nodiscard]] std::string encode(const authority_index& x);
 [[nodiscard]] std::string encode(const governor_state& x);
 [[nodiscard]] std::string encode(const engine_state& x);
 /// @param loop  the loop the record belongs to; stored with it.

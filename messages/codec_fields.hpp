@@ -2,7 +2,7 @@
 
 // Field-level conversions shared by the codec's parts. Internal to messages/.
 
-#include "policies/safety/knob.hpp"
+#include "policies/safety/governor.hpp"
 #include "policies/time.hpp"
 
 #include <google/protobuf/repeated_field.h>
@@ -43,6 +43,21 @@ inline void get(const doubles& in, knob_values& out) {
 }
 
 inline void get(const doubles& in, std::vector<double>& out) { out.assign(in.begin(), in.end()); }
+
+/// @tparam Message  CapturedDrift or StoredDrift: what the API shows and what is stored have the same fields.
+template <class Message> void put_drift(Message* out, const captured_drift& x) {
+  out->set_revision(x.revision);
+  out->set_found_us(to_us(x.found_at));
+  put(out->mutable_desired(), x.desired);
+  put(out->mutable_found(), x.found);
+}
+
+template <class Message> void get_drift(const Message& in, captured_drift& x) {
+  x.revision = in.revision();
+  x.found_at = to_instant(in.found_us());
+  get(in.desired(), x.desired);
+  get(in.found(), x.found);
+}
 
 /// @returns the enumerator whose name_of() is `name`, searching the first `count` ones.
 template <class Enum> [[nodiscard]] Enum enum_of(std::string_view name, std::size_t count, const char* what) {

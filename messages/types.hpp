@@ -9,12 +9,20 @@
 
 namespace homeostat {
 
+/// One durable state of somebody's own. An empty value erases the key.
+struct kept_state {
+  std::string key;
+  std::string value;
+  friend bool operator==(const kept_state&, const kept_state&) = default;
+};
+
 /// One batch for the store: its records and the state that goes with them become durable together or not at all.
 struct audit_batch {
   std::string loop;
   std::vector<audit_record> records;
-  std::string state;  ///< encoded governor state; empty: unchanged
-  bool durable{true}; ///< false: an answer from the bounded queue suffices (`audit: queued`)
+  std::string state;            ///< encoded governor state; empty: unchanged
+  bool durable{true};           ///< false: an answer from the bounded queue suffices (`audit: queued`)
+  std::vector<kept_state> kept{}; ///< other states that become durable with it
   friend bool operator==(const audit_batch&, const audit_batch&) = default;
 };
 
@@ -48,7 +56,30 @@ struct loop_status {
   std::map<std::string, std::uint64_t> digest_faults;
   std::string text;
   std::uint64_t restarts{0};
+  std::string last_request;           ///< the authority's last one that came into force
+  std::vector<captured_drift> drifts; ///< that wait for a review
   friend bool operator==(const loop_status&, const loop_status&) = default;
+};
+
+/// What a client of the API asks of the authority. The body is a Protobuf message that goes with the verb.
+struct authority_call {
+  std::string verb; ///< propose, recommend, plan, ack, approve, reject, withdraw, accept, dismiss, snooze, proposals,
+                    ///< proposal, recommendations
+  std::string id;   ///< of a proposal or recommendation, where the verb is about one
+  std::string actor;
+  bool automation{false};   ///< the actor is a program
+  bool may_approve{false};  ///< the actor has the role for it
+  std::uint64_t version{0}; ///< the version of a proposal that was looked at; 0: any
+  std::string body;
+  friend bool operator==(const authority_call&, const authority_call&) = default;
+};
+
+/// The authority's answer.
+struct authority_reply {
+  std::uint32_t status{200}; ///< as HTTP means it
+  std::string body;          ///< a Protobuf message, where the status is below 300
+  std::string problem;       ///< one sentence, where it is not
+  friend bool operator==(const authority_reply&, const authority_reply&) = default;
 };
 
 /// What the sensor has seen, for the status.

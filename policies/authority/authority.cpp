@@ -1,6 +1,7 @@
 #include "policies/authority/authority.hpp"
 
 #include "policies/authority/authority_turn.hpp"
+#include "policies/authority/walk.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -44,6 +45,21 @@ authority_effects decide(const authority_config& config, authority_state& state,
   authority_turn turn(config, state, now);
   std::visit([&](const auto& value) { turn.on(value); }, input);
   return std::move(turn).finish();
+}
+
+std::expected<change_plan, review_error> plan(const authority_config& config, authority_state& state,
+                                              const new_proposal& wish, instant now) {
+  const authority_turn turn(config, state, now);
+  auto draft = turn.draft(wish);
+  if (!draft) return std::unexpected(draft.error());
+  change_plan result{.draft = std::move(*draft), .first_steps = {}, .steps = {}};
+  for (const wanted_change& change : result.draft.changes) {
+    const auto loop = std::ranges::find(config.loops, change.loop, &governed_loop::name);
+    result.first_steps.push_back({.loop = change.loop, .wanted = turn.step_of(result.draft, change)});
+    result.first_steps.back().wanted.rehearsal = true;
+    result.steps.push_back(steps_between(loop->knobs, change.before, change.values, loop->max_delta_per_step));
+  }
+  return result;
 }
 
 std::string request_name(const config_proposal& p, const wanted_change& change) {

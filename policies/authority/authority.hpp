@@ -205,6 +205,17 @@ struct authority_memory {
 [[nodiscard]] authority_effects decide(const authority_config& config, authority_state& state,
                                        const authority_input& input, instant now);
 
+/// What would become of a wish.
+struct change_plan {
+  config_proposal draft;                 ///< with its risk, but without a number
+  std::vector<loop_request> first_steps; ///< as the governors would get them, as rehearsals; one per change
+  std::vector<std::uint32_t> steps;      ///< that each change takes
+};
+
+/// Plans a wish without following it. @errors  as the answers to a new_proposal.
+[[nodiscard]] std::expected<change_plan, review_error> plan(const authority_config& config, authority_state& state,
+                                                            const new_proposal& wish, instant now);
+
 /// @returns the request's name in the governor's state: how a crash between a change and its receipt is found out.
 [[nodiscard]] std::string request_name(const config_proposal& p, const wanted_change& change);
 

@@ -72,6 +72,25 @@ bool authority_turn::spend_budget(config_proposal& p) {
   return true;
 }
 
+proposal authority_turn::step_of(const config_proposal& p, const wanted_change& change) const {
+  const governed_loop& loop = *loop_named(change.loop);
+  const loop_view& view = state_.loops.at(change.loop);
+  const std::uint32_t left = steps_between(loop.knobs, view.base, change.values, loop.max_delta_per_step);
+  proposal wanted;
+  wanted.kind = proposal_kind::update;
+  wanted.classification = p.classification;
+  wanted.id = p.id;
+  wanted.base_generation = view.generation;
+  wanted.base_revision = change.base_revision;
+  wanted.values = next_step(loop.knobs, view.base, change.values, loop.max_delta_per_step);
+  wanted.source = p.source.empty() ? p.author : p.source;
+  wanted.evidence = "proposal " + std::to_string(p.id) + ", step " + std::to_string(change.steps_taken + 1) + " of " +
+                    std::to_string(change.steps_taken + left) + (p.evidence.empty() ? "" : ": " + p.evidence);
+  wanted.approver = p.by_person ? p.decided_by : "";
+  wanted.request = request_name(p, change);
+  return wanted;
+}
+
 void authority_turn::ask_governor(config_proposal& p) {
   const auto next = std::ranges::find(p.changes, false, &wanted_change::done);
   if (next == p.changes.end()) return;
@@ -88,19 +107,7 @@ void authority_turn::ask_governor(config_proposal& p) {
   }
   if (!spend_budget(p)) return;
   const auto index = static_cast<std::size_t>(next - p.changes.begin());
-  const std::uint32_t left = steps_between(loop.knobs, view.base, next->values, loop.max_delta_per_step);
-  proposal wanted;
-  wanted.kind = proposal_kind::update;
-  wanted.classification = p.classification;
-  wanted.id = p.id;
-  wanted.base_generation = view.generation;
-  wanted.base_revision = next->base_revision;
-  wanted.values = next_step(loop.knobs, view.base, next->values, loop.max_delta_per_step);
-  wanted.source = p.source.empty() ? p.author : p.source;
-  wanted.evidence = "proposal " + std::to_string(p.id) + ", step " + std::to_string(next->steps_taken + 1) + " of " +
-                    std::to_string(next->steps_taken + left) + (p.evidence.empty() ? "" : ": " + p.evidence);
-  wanted.approver = p.by_person ? p.decided_by : "";
-  wanted.request = request_name(p, *next);
+  proposal wanted = step_of(p, *next);
   view.request = open_request{.proposal = p.id, .change = index, .values = wanted.values};
   p.retry_at.reset();
   effects_.requests.push_back({.loop = loop.name, .wanted = std::move(wanted)});

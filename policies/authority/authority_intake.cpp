@@ -99,26 +99,18 @@ authority_turn::refusal authority_turn::check_standing(const new_proposal& wish,
   return std::nullopt;
 }
 
-void authority_turn::on(const new_proposal& wish) {
-  const auto refuse = [&](const review_error& e) { answer(e.kind, e.text); };
-  if (auto no = check_author(wish)) return refuse(*no);
-  std::vector<wanted_change> changes;
+std::expected<config_proposal, review_error> authority_turn::draft(const new_proposal& wish) const {
+  if (auto no = check_author(wish)) return std::unexpected(*no);
+  config_proposal p;
   for (const wanted_values& wanted : wish.changes) {
     auto change = resolve(wanted);
-    if (!change) return refuse(change.error());
-    changes.push_back(std::move(*change));
+    if (!change) return std::unexpected(change.error());
+    p.changes.push_back(std::move(*change));
   }
-  if (wish.advice && changes.size() != 1)
-    return answer(review_refusal::invalid,
-                  "a recommendation is about one loop, this one is about " + std::to_string(changes.size()));
-  if (auto no = check_standing(wish, changes)) return refuse(*no);
-  if (!wish.source.empty()) {
-    for (const wanted_change& change : changes) state_.ledger.source_used[{wish.source, change.loop}] = now_;
-    effects_.ledger = true;
-  }
-  if (wish.advice) return give_advice(wish, changes.front());
-  config_proposal p;
-  p.changes = std::move(changes);
+  if (wish.advice && p.changes.size() != 1)
+    return std::unexpected(wrong(review_refusal::invalid, "a recommendation is about one loop, this one is about " +
+                                                              std::to_string(p.changes.size())));
+  if (auto no = check_standing(wish, p.changes)) return std::unexpected(*no);
   p.source = wish.source;
   p.author = wish.author;
   p.rationale = wish.rationale;
@@ -127,7 +119,20 @@ void authority_turn::on(const new_proposal& wish) {
   p.expected_gain = wish.expected_gain;
   const feedback_source* source = source_named(wish.source);
   p.may_apply_itself = !source || may_auto_apply(*source);
-  effects_.answered_proposal = open(std::move(p)).id;
+  p.created = now_;
+  complete(p);
+  return p;
+}
+
+void authority_turn::on(const new_proposal& wish) {
+  auto p = draft(wish);
+  if (!p) return answer(p.error().kind, p.error().text);
+  if (!wish.source.empty()) {
+    for (const wanted_change& change : p->changes) state_.ledger.source_used[{wish.source, change.loop}] = now_;
+    effects_.ledger = true;
+  }
+  if (wish.advice) return give_advice(wish, p->changes.front());
+  effects_.answered_proposal = open(std::move(*p)).id;
 }
 
 void authority_turn::complete(config_proposal& p) const {

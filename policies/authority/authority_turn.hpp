@@ -16,6 +16,11 @@ public:
   void on(const request_answer& a);
   void on(const tick&) {}
 
+  /// A wish as a proposal, checked, without a number.
+  [[nodiscard]] std::expected<config_proposal, review_error> draft(const new_proposal& wish) const;
+  /// The next step of a change, as the governor gets it.
+  [[nodiscard]] proposal step_of(const config_proposal& p, const wanted_change& change) const;
+
   /// Timers, requests that are due, and the next look: the same after every input.
   [[nodiscard]] authority_effects finish() &&;
 

@@ -44,6 +44,7 @@ governor_state fresh_state(const governor_config& config, instant now) {
   s.actuator_failures = per_minute(actuator_failure_limit);
   s.recorded_refusals = rate_window_of(recorded_refusals_per_second);
   s.last_window = now;
+  s.last_reading = now;
   s.last_now = now;
   return s;
 }
@@ -111,6 +112,10 @@ void governor_turn::thaw(safe_mode_reason reason, safe_mode_exit exit) {
 }
 
 void governor_turn::expire_timers() {
+  if (is_reading_due()) {
+    effects_.read_plant = true;
+    state_.last_reading = now_;
+  }
   for (const auto& hold : auto(state_.safe_mode.holds))
     if (hold && hold->until && now_ >= *hold->until) thaw(hold->reason, safe_mode_exit::cooldown);
   if (config_.watch_telemetry && state_.last_window &&
@@ -218,7 +223,24 @@ void governor_turn::on(const operator_command& c) {
     return answer(true, "rolling back to baseline " + state_.baseline->name);
   case operator_action::set_baseline: return set_baseline(c);
   case operator_action::set_values: return set_values(c);
+  case operator_action::accept_drift:
+  case operator_action::revert_drift: break;
   }
+  const auto drift = std::ranges::find(state_.drifts, c.revision, &captured_drift::revision);
+  if (drift == state_.drifts.end())
+    return answer(false, "no drift of revision " + std::to_string(c.revision) + " waits for a review");
+  if (c.action == operator_action::accept_drift) {
+    note("drift of revision " + std::to_string(c.revision) + " accepted");
+    state_.drifts.erase(drift);
+    return answer(true, "accepted: the values found are the desired ones");
+  }
+  // The mark goes once the values are back (commit).
+  operator_command back = c;
+  back.values = state_.base;
+  for (std::size_t i = 0; i < back.values.size(); ++i)
+    if (drift->desired[i] != drift->found[i]) back.values[i] = drift->desired[i];
+  back.text = "drift of revision " + std::to_string(c.revision) + " reverted" + (c.text.empty() ? "" : ": " + c.text);
+  set_values(back);
 }
 
 void governor_turn::set_baseline(const operator_command& c) {
@@ -292,9 +314,16 @@ void governor_turn::announce_live() {
                                      .baseline = state_.baseline ? state_.baseline->values : knob_values{}};
 }
 
+bool governor_turn::is_reading_due() const {
+  return config_.drift_check > 0us && !state_.pending && !state_.stopping && state_.live_known && state_.last_reading &&
+         now_ - *state_.last_reading >= config_.drift_check;
+}
+
 std::optional<instant> governor_turn::next_look() const {
   std::optional<instant> look;
   const auto consider = [&](instant at) { look = look ? std::min(*look, at) : at; };
+  if (config_.drift_check > 0us && state_.last_reading && !state_.stopping)
+    consider(std::max(*state_.last_reading + config_.drift_check, now_ + 1ms));
   for (const auto& hold : state_.safe_mode.holds)
     if (hold && hold->until) consider(*hold->until);
   if (config_.watch_telemetry && state_.last_window && !holds(state_.safe_mode, safe_mode_reason::telemetry_lost))

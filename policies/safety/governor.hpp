@@ -34,6 +34,7 @@ struct governor_config {
   regression_settings regression;
   std::uint64_t epoch{0};     ///< fencing token of this owner
   bool watch_telemetry{true}; ///< false: nothing is sensed (an embedded loop fed by proposals alone)
+  duration drift_check{0};    ///< how often a resting plant's values are read back; 0: only at the start
 };
 
 /// The named, tested set of values that a rollback restores.
@@ -43,6 +44,17 @@ struct tested_baseline {
   knob_values values;
   friend bool operator==(const tested_baseline&, const tested_baseline&) = default;
 };
+
+/// Live values that somebody changed outside: adopted as a revision, and to be reviewed by a person (design §8).
+struct captured_drift {
+  std::uint64_t revision{0};
+  instant found_at{};
+  knob_values desired; ///< what the base point was
+  knob_values found;   ///< what it became
+  friend bool operator==(const captured_drift&, const captured_drift&) = default;
+};
+/// Unreviewed ones a loop keeps; the oldest are only in the audit.
+inline constexpr std::size_t max_captured_drifts = 16;
 
 enum class change_origin : std::uint8_t { proposal, operator_change, rollback, retreat, undo };
 enum class change_phase : std::uint8_t { awaiting_audit, awaiting_actuation };
@@ -95,8 +107,10 @@ struct governor_state {
   std::uint64_t unrecorded_refusals{0};
   std::optional<instant> stable_until;
   safe_mode_state safe_mode;
-  std::string last_request;           ///< the authority's last request that came into force
-  std::optional<instant> last_window; ///< last telemetry, or the start
+  std::vector<captured_drift> drifts;  ///< oldest first
+  std::string last_request;            ///< the authority's last request that came into force
+  std::optional<instant> last_reading; ///< of the plant's values, for the drift check
+  std::optional<instant> last_window;  ///< last telemetry, or the start
   std::optional<double> last_objective;
   instant last_now{}; ///< time never runs backwards in here
   bool stopping{false};
@@ -120,7 +134,16 @@ struct actuation_answer {
   knob_values read_back;
   std::string text;
 };
-enum class operator_action : std::uint8_t { pause, resume, rollback, reset_safe_mode, set_baseline, set_values };
+enum class operator_action : std::uint8_t {
+  pause,
+  resume,
+  rollback,
+  reset_safe_mode,
+  set_baseline,
+  set_values,
+  accept_drift,
+  revert_drift
+};
 /// A person's command.
 struct operator_command {
   operator_action action{};
@@ -128,6 +151,7 @@ struct operator_command {
   std::string text;            ///< reason, or the baseline's name
   knob_values values;          ///< set_values only
   bool override_bounds{false}; ///< set_values only: a human override, which the audit says (I1)
+  std::uint64_t revision{0};   ///< accept_drift and revert_drift: which
 };
 /// The supervisor gives up on the loop: its knobs go to the last good values and stay there.
 struct give_up {

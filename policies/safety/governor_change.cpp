@@ -157,6 +157,11 @@ void governor_turn::commit(const knob_values& in_force, std::string text) {
     state_.base_judged = false;
   }
   if (change.origin == change_origin::operator_change) {
+    std::erase_if(state_.drifts, [&](const captured_drift& d) { // what is as it was needs no review any more
+      for (std::size_t i = 0; i < d.desired.size(); ++i)
+        if (d.desired[i] != d.found[i] && state_.base[i] != d.desired[i]) return false;
+      return true;
+    });
     // A person decided otherwise than the guards; what people asked for stays wanted.
     if (state_.restore_actor == "homeostat" && !state_.stopping) state_.restore = wanted_restore::none;
     hold_if_out_of_bounds();

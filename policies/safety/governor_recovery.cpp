@@ -97,6 +97,7 @@ governor_step recover(const governor_config& config, std::optional<governor_stat
   take_limits(state, config, now);
   state.stopping = false;
   state.last_window = now;
+  state.last_reading = now;
   restart_comparison(state.regression);
   governor_turn turn(config, std::move(state), now);
   if (usable)
@@ -174,7 +175,11 @@ void governor_turn::end_unread() {
 }
 
 void governor_turn::on(const plant_reading& r) {
-  if (!state_.unread || state_.pending || !is_reading(r.values)) return; // the timer asks again
+  if (state_.pending || !is_reading(r.values)) return; // the timer asks again
+  if (!state_.unread) {
+    if (state_.live_known && !state_.stopping && !is_as_wanted(*r.values, state_.live)) adopt_drift(*r.values);
+    return;
+  }
   end_unread();
   state_.live_known = true;
   state_.last_change = now_; // what was measured before belongs to no known values
@@ -224,14 +229,23 @@ void governor_turn::adopt_drift(const knob_values& read_back) {
   r.after = actual;
   r.generation = ++state_.last_generation;
   r.revision = ++state_.revision;
-  r.text = "live values adopted; requires review";
+  r.text = "live values adopted; break-glass, requires-review";
   state_.generation = state_.last_generation;
-  record_move(state_.movement, displacements(state_.base, actual), config_.limits, now_);
-  state_.live = state_.base = actual;
+  // Where a probe is still in force nobody has meddled: there the base point stays.
+  knob_values base = actual;
+  for (std::size_t i = 0; i < base.size(); ++i)
+    if (is_as_wanted(i, actual[i], state_.live[i])) base[i] = state_.base[i];
+  record_move(state_.movement, displacements(state_.base, base), config_.limits, now_);
+  if (state_.drifts.size() >= max_captured_drifts) state_.drifts.erase(state_.drifts.begin());
+  state_.drifts.push_back({.revision = state_.revision, .found_at = now_, .desired = state_.base, .found = base});
+  state_.live = actual;
+  state_.base = base;
+  effects_.persist = true;
   state_.last_change = now_;
   restart_comparison(state_.regression);
   state_.base_judged = false;
   announce_live();
+  if (state_.live != state_.base) request_restore(wanted_restore::base_point, "homeostat", "drift found while probing");
   hold_if_out_of_bounds(); // never built upon: a person decides
 }
 

@@ -72,6 +72,7 @@ private:
   void hold_if_out_of_bounds();
   void announce_live();
   audit_record& record(audit_kind kind);
+  [[nodiscard]] bool is_reading_due() const;
   [[nodiscard]] std::optional<instant> next_look() const;
 
   const governor_config& config_;
