@@ -39,8 +39,15 @@ authority_reply reply_of(const google::protobuf::Message& message, std::uint32_t
   return {.status = status, .body = message.SerializeAsString(), .problem = {}};
 }
 
-authority_reply reply_to(const authority_actor_state& s, const authority_effects& effects) {
+authority_reply reply_to(const authority_actor_state& s, const authority_effects& effects, bool deciding) {
   if (!effects.answer) return refusal(status_of(effects.answer.error().kind), effects.answer.error().text);
+  if (effects.answered_advice && deciding) {
+    v1::RecommendationDecision both;
+    *both.mutable_recommendation() = view_of(s.settings.config, s.core.advice.at(*effects.answered_advice));
+    if (effects.answered_proposal)
+      *both.mutable_proposal() = view_of(s.settings.config, s.core.proposals.at(*effects.answered_proposal));
+    return reply_of(both);
+  }
   if (effects.answered_proposal)
     return reply_of(view_of(s.settings.config, s.core.proposals.at(*effects.answered_proposal)));
   if (effects.answered_advice) return reply_of(view_of(s.settings.config, s.core.advice.at(*effects.answered_advice)));
@@ -144,7 +151,7 @@ void feed(self_ptr self, const authority_input& input, owed_reply owed) {
   auto held = std::make_shared<held_effects>();
   held->effects = decide(s.settings.config, s.core, input, now);
   held->owed = std::move(owed);
-  held->reply = reply_to(s, held->effects);
+  held->reply = reply_to(s, held->effects, std::holds_alternative<advice_decision>(input));
   if (held->effects.look_again) s.timers.arm(self, *held->effects.look_again, now);
   audit_batch batch = batch_of(s, held->effects);
   watch(self);
@@ -377,7 +384,7 @@ void load_next(self_ptr self) {
                 state.settings.notify("corrupt", key + " cannot be read and is left out: " + value.error());
             };
             if (found && proposals_left) keep(state.memory.proposals, decode<config_proposal>(bytes));
-            if (found && !proposals_left) keep(state.memory.advice, decode<recommendation>(bytes));
+            if (found && !proposals_left) keep(state.memory.advice, decode<config_recommendation>(bytes));
             load_next(self);
           },
           [self](const caf::error& reason) { self->quit(reason); });

@@ -61,7 +61,7 @@ void start_children(self_ptr self) {
   s.kids.add(governor_child(self));
   if (!s.given_up) {
     s.kids.add(sensor_child(self));
-    s.kids.add(proposer_child(self));
+    if (s.setup.searches) s.kids.add(proposer_child(self));
   }
   s.kids.start_all();
 }

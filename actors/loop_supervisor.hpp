@@ -18,6 +18,7 @@ struct loop_setup {
   governor_settings governor;
   sensor_settings sensor;
   proposer_settings proposer;
+  bool searches{true}; ///< false: no proposer
   /// rest_for_one or one_for_all: each child holds the handles of those before it. one_for_one is taken as
   /// rest_for_one.
   supervision_settings supervision{.strategy = restart_strategy::rest_for_one};

@@ -148,7 +148,7 @@ v1::ProposalView view_of(const authority_config& config, const config_proposal& 
   return out;
 }
 
-v1::RecommendationView view_of(const authority_config& config, const recommendation& r) {
+v1::RecommendationView view_of(const authority_config& config, const config_recommendation& r) {
   v1::RecommendationView out;
   out.set_id(r.id);
   out.set_state(std::string(name_of(r.state)));

@@ -17,7 +17,7 @@ namespace homeostat {
                                                                const v1::ProposalRequest& request);
 
 [[nodiscard]] v1::ProposalView view_of(const authority_config& config, const config_proposal& p);
-[[nodiscard]] v1::RecommendationView view_of(const authority_config& config, const recommendation& r);
+[[nodiscard]] v1::RecommendationView view_of(const authority_config& config, const config_recommendation& r);
 
 /// @param findings  what the governors' guards would say, one list per change.
 [[nodiscard]] v1::PlanView view_of(const authority_config& config, const change_plan& plan,

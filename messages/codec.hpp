@@ -36,7 +36,7 @@ struct authority_index {
 [[nodiscard]] std::string encode(const authority_call& x);
 [[nodiscard]] std::string encode(const authority_reply& x);
 [[nodiscard]] std::string encode(const config_proposal& x);
-[[nodiscard]] std::string encode(const recommendation& x);
+[[nodiscard]] std::string encode(const config_recommendation& x);
 [[nodiscard]] std::string encode(const authority_index& x);
 [[nodiscard]] std::string encode(const governor_state& x);
 [[nodiscard]] std::string encode(const engine_state& x);

@@ -89,7 +89,7 @@ void get(const v1::ConfigProposal& in, config_proposal& x) {
   if (in.has_retry_at_us()) x.retry_at = to_instant(in.retry_at_us());
 }
 
-void put(v1::StoredRecommendation* out, const recommendation& x) {
+void put(v1::StoredRecommendation* out, const config_recommendation& x) {
   out->set_id(text(x.id));
   out->set_state(std::string(name_of(x.state)));
   out->set_loop(text(x.loop));
@@ -109,7 +109,7 @@ void put(v1::StoredRecommendation* out, const recommendation& x) {
   out->set_complete(true);
 }
 
-void get(const v1::StoredRecommendation& in, recommendation& x) {
+void get(const v1::StoredRecommendation& in, config_recommendation& x) {
   if (!in.complete()) throw malformed("is cut short");
   x.id = in.id();
   x.state = enum_of<advice_state>(in.state(), advice_state_count, "state");
@@ -171,15 +171,16 @@ template <class Message, class T> std::string to_bytes(const T& x) {
 } // namespace
 
 std::string encode(const config_proposal& x) { return to_bytes<v1::ConfigProposal>(x); }
-std::string encode(const recommendation& x) { return to_bytes<v1::StoredRecommendation>(x); }
+std::string encode(const config_recommendation& x) { return to_bytes<v1::StoredRecommendation>(x); }
 std::string encode(const authority_index& x) { return to_bytes<v1::AuthorityIndex>(x); }
 
 template <> std::expected<config_proposal, std::string> decode<config_proposal>(std::string_view b) {
   return codec::from_bytes<v1::ConfigProposal, config_proposal>(b, [](const auto& m, auto& x) { get(m, x); });
 }
 
-template <> std::expected<recommendation, std::string> decode<recommendation>(std::string_view b) {
-  return codec::from_bytes<v1::StoredRecommendation, recommendation>(b, [](const auto& m, auto& x) { get(m, x); });
+template <> std::expected<config_recommendation, std::string> decode<config_recommendation>(std::string_view b) {
+  return codec::from_bytes<v1::StoredRecommendation, config_recommendation>(b,
+                                                                            [](const auto& m, auto& x) { get(m, x); });
 }
 
 template <> std::expected<authority_index, std::string> decode<authority_index>(std::string_view b) {

@@ -20,8 +20,8 @@ struct kept_state {
 struct audit_batch {
   std::string loop;
   std::vector<audit_record> records;
-  std::string state;            ///< encoded governor state; empty: unchanged
-  bool durable{true};           ///< false: an answer from the bounded queue suffices (`audit: queued`)
+  std::string state;              ///< encoded governor state; empty: unchanged
+  bool durable{true};             ///< false: an answer from the bounded queue suffices (`audit: queued`)
   std::vector<kept_state> kept{}; ///< other states that become durable with it
   friend bool operator==(const audit_batch&, const audit_batch&) = default;
 };

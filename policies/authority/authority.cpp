@@ -32,7 +32,7 @@ authority_state start_authority(const authority_config& config, authority_memory
     s.ledger.last_id = std::max(s.ledger.last_id, p.id);
     s.proposals.emplace(p.id, std::move(p));
   }
-  for (recommendation& r : memory.advice) {
+  for (config_recommendation& r : memory.advice) {
     if (!fits(r.loop, r.values)) continue;
     std::string id = r.id;
     s.advice.emplace(std::move(id), std::move(r));
@@ -130,7 +130,7 @@ void authority_turn::on(const proposal_decision& d) {
 void authority_turn::on(const advice_decision& d) {
   const auto found = state_.advice.find(d.id);
   if (found == state_.advice.end()) return answer(review_refusal::unknown, "there is no recommendation " + d.id);
-  recommendation& r = found->second;
+  config_recommendation& r = found->second;
   const loop_view& view = state_.loops[r.loop];
   if (d.verb == advice_verb::accept && (!view.known || view.base == r.values))
     return answer(review_refusal::conflict, view.known ? "loop " + r.loop + " has these values already"
@@ -184,7 +184,7 @@ void authority_turn::forget_old() {
       ++it;
     }
   std::erase_if(state_.advice, [&](const auto& entry) {
-    const recommendation& r = entry.second;
+    const config_recommendation& r = entry.second;
     const bool old = r.state != advice_state::open && r.state != advice_state::snoozed &&
                      now_ - r.last_seen > config_.review.keep_decided;
     if (old) effects_.advice.insert(r.id);

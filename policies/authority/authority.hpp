@@ -88,7 +88,7 @@ struct loop_view {
 struct authority_state {
   authority_ledger ledger;
   std::map<std::uint64_t, config_proposal> proposals;
-  std::map<std::string, recommendation> advice;
+  std::map<std::string, config_recommendation> advice;
   std::map<std::string, loop_view> loops;
   std::vector<axis_history> axes;
   instant last_now{};
@@ -193,7 +193,7 @@ struct authority_effects {
 struct authority_memory {
   authority_ledger ledger;
   std::vector<config_proposal> proposals;
-  std::vector<recommendation> advice;
+  std::vector<config_recommendation> advice;
 };
 
 /// @returns the state of an authority that has never run, or of one that starts again with what it kept. Proposals that

@@ -160,18 +160,23 @@ void authority_turn::on(const request_answer& a) {
   loop_view& view = state_.loops[a.loop];
   if (!view.request) return;
   const open_request asked = *std::exchange(view.request, std::nullopt);
-  // Whatever was asked, what is live now has to be seen first.
-  view.known = false;
   const auto found = state_.proposals.find(asked.proposal);
-  if (found == state_.proposals.end()) return;
-  config_proposal& p = found->second;
-  if (!a.verdict) {
-    p.retry_at = now_ + retry_pause;
-    return;
+  if (a.verdict && a.verdict->accepted && found != state_.proposals.end()) {
+    // A receipt is as good as a look at the loop.
+    return on(loop_observation{.loop = a.loop,
+                               .generation = a.verdict->accepted->generation,
+                               .revision = a.verdict->accepted->revision,
+                               .base = asked.values,
+                               .baseline = view.baseline,
+                               .frozen = view.frozen,
+                               .last_request = request_name(found->second, found->second.changes[asked.change]),
+                               .metrics = {}});
   }
-  if (!a.verdict->accepted) return refused(p, asked.change, *a.verdict->refused);
-  const receipt& r = *a.verdict->accepted;
-  take_step(p, asked.change, r.revision, asked.values);
+  // What is live now has to be seen first.
+  view.known = false;
+  if (found == state_.proposals.end()) return;
+  if (a.verdict && a.verdict->refused) return refused(found->second, asked.change, *a.verdict->refused);
+  found->second.retry_at = now_ + retry_pause;
 }
 
 } // namespace homeostat

@@ -163,20 +163,20 @@ config_proposal& authority_turn::open(config_proposal p) {
 }
 
 void authority_turn::give_advice(const new_proposal& wish, const wanted_change& change) {
-  recommendation r{.id = {},
-                   .loop = change.loop,
-                   .source = wish.source.empty() ? wish.author : wish.source,
-                   .base_revision = change.base_revision,
-                   .before = change.before,
-                   .values = change.values,
-                   .evidence = wish.evidence,
-                   .confidence = wish.confidence,
-                   .expected_gain = wish.expected_gain,
-                   .first_seen = now_,
-                   .last_seen = now_,
-                   .snoozed_until = std::nullopt,
-                   .decided_by = {},
-                   .decision = {}};
+  config_recommendation r{.id = {},
+                          .loop = change.loop,
+                          .source = wish.source.empty() ? wish.author : wish.source,
+                          .base_revision = change.base_revision,
+                          .before = change.before,
+                          .values = change.values,
+                          .evidence = wish.evidence,
+                          .confidence = wish.confidence,
+                          .expected_gain = wish.expected_gain,
+                          .first_seen = now_,
+                          .last_seen = now_,
+                          .snoozed_until = std::nullopt,
+                          .decided_by = {},
+                          .decision = {}};
   r.id = id_of(r);
   effects_.advice.insert(r.id);
   effects_.answered_advice = r.id;

@@ -5,7 +5,7 @@
 
 namespace homeostat {
 
-std::string id_of(const recommendation& r) {
+std::string id_of(const config_recommendation& r) {
   // FNV-1a, 64 bits (Fowler, Noll, Vo): an identity, not a seal.
   std::uint64_t hash = 14695981039346656037ULL;
   const auto byte = [&](std::uint8_t b) { hash = (hash ^ b) * 1099511628211ULL; };
@@ -26,7 +26,7 @@ std::string id_of(const recommendation& r) {
   return digits;
 }
 
-void see_again(recommendation& known, const recommendation& seen, instant now) {
+void see_again(config_recommendation& known, const config_recommendation& seen, instant now) {
   ++known.seen;
   known.last_seen = now;
   known.evidence = seen.evidence;
@@ -38,13 +38,13 @@ void see_again(recommendation& known, const recommendation& seen, instant now) {
   if (known.state == advice_state::expired) known.state = advice_state::open;
 }
 
-std::optional<instant> next_advice(const recommendation& r, duration expire_after) {
+std::optional<instant> next_advice(const config_recommendation& r, duration expire_after) {
   if (r.state == advice_state::snoozed) return r.snoozed_until;
   if (r.state == advice_state::open) return r.last_seen + expire_after;
   return std::nullopt;
 }
 
-bool expire_advice(recommendation& r, duration expire_after, instant now) {
+bool expire_advice(config_recommendation& r, duration expire_after, instant now) {
   const auto next = next_advice(r, expire_after);
   if (!next || now < *next) return false;
   // Advice that nobody saw again while it slept has gone stale.
@@ -54,7 +54,7 @@ bool expire_advice(recommendation& r, duration expire_after, instant now) {
   return true;
 }
 
-std::expected<void, std::string> decide_advice(recommendation& r, advice_verb verb, const std::string& actor,
+std::expected<void, std::string> decide_advice(config_recommendation& r, advice_verb verb, const std::string& actor,
                                                const std::string& text, std::optional<instant> until, instant now) {
   if (r.state != advice_state::open && r.state != advice_state::snoozed)
     return std::unexpected("recommendation " + r.id + " is " + std::string(name_of(r.state)) +

@@ -18,7 +18,7 @@ namespace homeostat {
 enum class advice_state : std::uint8_t { open, accepted, dismissed, snoozed, expired };
 inline constexpr std::size_t advice_state_count = 5;
 
-struct recommendation {
+struct config_recommendation {
   std::string id; ///< stable: see id_of
   advice_state state{advice_state::open};
   std::string loop;
@@ -35,25 +35,25 @@ struct recommendation {
   std::optional<instant> snoozed_until;
   std::string decided_by;
   std::string decision;
-  friend bool operator==(const recommendation&, const recommendation&) = default;
+  friend bool operator==(const config_recommendation&, const config_recommendation&) = default;
 };
 
 /// @returns 16 hexadecimal digits, the same for the same loop, source, and wanted values of the knobs that change.
-[[nodiscard]] std::string id_of(const recommendation& r);
+[[nodiscard]] std::string id_of(const config_recommendation& r);
 
 /// The same advice again: renews evidence and expiry. Accepted and dismissed advice stays decided; expired advice opens
 /// again.
-void see_again(recommendation& known, const recommendation& seen, instant now);
+void see_again(config_recommendation& known, const config_recommendation& seen, instant now);
 
 /// Follows time. @returns true if the state changed.
-[[nodiscard]] bool expire_advice(recommendation& r, duration expire_after, instant now);
+[[nodiscard]] bool expire_advice(config_recommendation& r, duration expire_after, instant now);
 /// @returns when time alone changes the state, if ever.
-[[nodiscard]] std::optional<instant> next_advice(const recommendation& r, duration expire_after);
+[[nodiscard]] std::optional<instant> next_advice(const config_recommendation& r, duration expire_after);
 
 enum class advice_verb : std::uint8_t { accept, dismiss, snooze };
 /// A person's decision. @param until  end of the snooze, in the future; others ignore it.
 /// @errors one sentence: it is decided or expired already, or the snooze does not end in the future.
-[[nodiscard]] std::expected<void, std::string> decide_advice(recommendation& r, advice_verb verb,
+[[nodiscard]] std::expected<void, std::string> decide_advice(config_recommendation& r, advice_verb verb,
                                                              const std::string& actor, const std::string& text,
                                                              std::optional<instant> until, instant now);
 

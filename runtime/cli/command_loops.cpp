@@ -3,14 +3,11 @@
 #include "messages/json.hpp"
 #include "policies/number_text.hpp"
 #include "runtime/cli/commands.hpp"
-#include "runtime/gateway/http_client.hpp"
+#include "runtime/cli/daemon_call.hpp"
 
 #include <spdlog/fmt/fmt.h>
 
 #include <memory>
-
-#include <pwd.h>
-#include <unistd.h>
 
 namespace homeostat {
 
@@ -34,48 +31,12 @@ void print_loop(const v1::LoopStatus& loop) {
     fmt::print("  digests not counted: {:<18} {}\n", fault, count);
 }
 
-int failed(const std::string& text) {
-  fmt::print(stderr, "{}\n", text);
-  return exit_code::refused_or_failed;
-}
-
-/// @returns the text of a problem+json answer, or the bare body.
-std::string problem_text(const http_response& response) {
-  v1::Problem problem;
-  if (from_json(response.body, problem)) return problem.title() + ": " + problem.detail();
-  return response.body;
-}
-
 int show_status(const common_options& common) {
-  const auto response = http_fetch(common.api, "GET", "/api/v1/status");
-  if (!response) return failed(response.error());
-  if (response->status != 200) return failed(problem_text(*response));
-  if (common.json) {
-    fmt::print("{}\n", response->body);
-    return exit_code::ok;
-  }
   v1::NodeStatus status;
-  if (auto ok = from_json(response->body, status); !ok) return failed("the answer is not a status: " + ok.error());
+  if (const auto shown = get_from(common, "/api/v1/status", status)) return *shown;
   fmt::print("node {}  homeostat {}  audit {}\n", status.name(), status.version(), status.audit());
   for (const auto& loop : status.loops()) print_loop(loop);
   return exit_code::ok;
-}
-
-std::string user_name() {
-  const passwd* entry = getpwuid(getuid());
-  return entry != nullptr ? entry->pw_name : "uid " + std::to_string(getuid());
-}
-
-std::string escaped(const std::string& name) {
-  std::string out;
-  for (const char c : name) {
-    const bool safe = (std::isalnum(static_cast<unsigned char>(c)) != 0) || c == '-' || c == '_' || c == '.';
-    if (safe)
-      out += c;
-    else
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
 }
 
 int command_loop(const common_options& common, const std::string& loop, const std::string& action,
@@ -83,11 +44,7 @@ int command_loop(const common_options& common, const std::string& loop, const st
   v1::OperatorCommand command;
   command.set_actor(user_name());
   command.set_text(text);
-  google::protobuf::util::JsonPrintOptions sparse;
-  std::string body;
-  if (!google::protobuf::util::MessageToJsonString(command, &body, sparse).ok())
-    return failed("the reason is not valid text");
-  const auto response = http_fetch(common.api, "POST", "/api/v1/loops/" + escaped(loop) + "/" + action, body);
+  const auto response = post_to(common, "/api/v1/loops/" + escaped(loop) + "/" + action, command);
   if (!response) return failed(response.error());
   v1::CommandResult result;
   if (!from_json(response->body, result)) return failed(problem_text(*response));

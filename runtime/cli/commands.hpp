@@ -34,6 +34,7 @@ CLI::Option* add_duration(CLI::App& command, const char* name, std::function<voi
 void add_validate(CLI::App& app, common_options& common, int& result);
 void add_status(CLI::App& app, common_options& common, int& result);
 void add_loop_commands(CLI::App& app, common_options& common, int& result);
+void add_authority(CLI::App& app, common_options& common, int& result);
 void add_audit(CLI::App& app, common_options& common, int& result);
 void add_demo(CLI::App& app, common_options& common, int& result);
 void add_search(CLI::App& app, common_options& common, int& result);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "policies/authority/authority.hpp"
 #include "policies/safety/governor.hpp"
 #include "policies/search/adaptive_engine.hpp"
 #include "policies/supervision/restart.hpp"
@@ -86,6 +87,8 @@ struct loop_config {
   objective_config objective;
   governor_config governor;
   engine_settings engine;
+  bool searches{true}; ///< false: no strategy, values only change by proposals, rules and people
+  governed_loop authority;
   window_settings window;
   std::uint64_t seed{0}; ///< of the strategy; unless given: mixed from the node's seed and the loop's name
   audit_mode audit{audit_mode::durable};
@@ -108,6 +111,7 @@ struct node_config {
   std::string log_level{"info"};     ///< trace, debug, info, warn or error
   supervision_settings supervision;
   std::uint64_t seed{42};
+  authority_config authority;     ///< without its loops, which say it each for themselves
   std::vector<pool_config> pools; ///< in file order; "default" is added when a loop names no pool
   std::vector<source_config> sources;
   std::vector<loop_config> loops;

@@ -228,17 +228,54 @@ const word_set& kind_words() {
 }
 
 std::vector<const key_table*> all_key_tables() {
-  return {&document_keys(), &metadata_keys(),        &node_keys(),       &store_keys(),      &api_keys(),
-          &log_keys(),      &supervision_keys(),     &pool_keys(),       &policy_keys(),     &guardrails_keys(),
-          &rollback_keys(), &loop_guardrails_keys(), &safe_mode_keys(),  &regression_keys(), &source_keys(),
-          &command_keys(),  &pgbouncer_keys(),       &cache_demo_keys(), &loop_keys(),       &objective_keys(),
-          &knob_keys(),     &step_limit_keys(),      &strategy_keys(),   &window_keys()};
+  return {&document_keys(),
+          &metadata_keys(),
+          &node_keys(),
+          &store_keys(),
+          &api_keys(),
+          &log_keys(),
+          &supervision_keys(),
+          &pool_keys(),
+          &policy_keys(),
+          &guardrails_keys(),
+          &rollback_keys(),
+          &loop_guardrails_keys(),
+          &safe_mode_keys(),
+          &regression_keys(),
+          &source_keys(),
+          &command_keys(),
+          &pgbouncer_keys(),
+          &cache_demo_keys(),
+          &loop_keys(),
+          &objective_keys(),
+          &knob_keys(),
+          &step_limit_keys(),
+          &strategy_keys(),
+          &window_keys(),
+          &authority_keys(),
+          &review_keys(),
+          &contention_keys(),
+          &feedback_source_keys(),
+          &loop_authority_keys(),
+          &rule_keys()};
 }
 
 std::vector<const word_set*> all_word_sets() {
-  return {
-      &kind_words(),      &preset_words(),     &log_format_words(), &log_level_words(), &supervision_strategy_words(),
-      &knob_type_words(), &knob_scale_words(), &strategy_words(),   &audit_words(),     &on_exit_words()};
+  return {&kind_words(),
+          &preset_words(),
+          &log_format_words(),
+          &log_level_words(),
+          &supervision_strategy_words(),
+          &knob_type_words(),
+          &knob_scale_words(),
+          &strategy_words(),
+          &audit_words(),
+          &on_exit_words(),
+          &environment_words(),
+          &pattern_words(),
+          &source_type_words(),
+          &trust_words(),
+          &risk_words()};
 }
 
 std::optional<std::string> name_of(const value& v) {

@@ -153,6 +153,21 @@ std::optional<knob_draft> read_knob(const value& v) {
     knob.spec.unit = read.value_or("");
     knob.complete = knob.complete && read;
   }
+  if (const auto risk = m->find("risk")) {
+    const auto chosen = choice_of(*risk, risk_words().words);
+    knob.spec.risk = static_cast<risk_class>(chosen.value_or(0));
+    knob.complete = knob.complete && chosen;
+  }
+  if (const auto concern = m->find("concern")) {
+    const auto read = text_of(*concern);
+    knob.spec.concern = read.value_or("");
+    knob.complete = knob.complete && read;
+  }
+  if (const auto relevant = m->find("security_relevant")) {
+    const auto read = truth_of(*relevant);
+    knob.spec.security_relevant = read.value_or(false);
+    knob.complete = knob.complete && read;
+  }
   if (const auto type = m->find("type")) {
     const auto chosen = choice_of(*type, knob_type_words().words);
     if (!chosen) return std::nullopt; // what the other keys mean is not known
@@ -242,7 +257,10 @@ const key_table& knob_keys() {
                                 {"default"},
                                 {"step"},
                                 {"categories"},
-                                {"max_delta"}}};
+                                {"max_delta"},
+                                {"risk"},
+                                {"concern"},
+                                {"security_relevant"}}};
   return table;
 }
 

@@ -10,6 +10,7 @@ namespace homeostat::yaml {
 
 namespace {
 
+constexpr std::size_t no_strategy = 2;
 constexpr std::uint64_t any_seed = std::numeric_limits<std::uint64_t>::max();
 
 constexpr std::array<field<spsa_settings>, 7> spsa_fields{{
@@ -88,20 +89,31 @@ void read_last_decay(const mapping& m, spsa_settings& spsa) {
 }
 
 /// Settings of one strategy say nothing to the other: who gives them means something else than what would happen.
-void refuse_spsa_settings(const mapping& m) {
+void refuse_settings(const mapping& m, const std::string& strategy) {
   for (const key& k : strategy_keys().keys)
     if (const auto v = k.name == "name" ? std::nullopt : m.find(k.name))
-      v->refuse("is a setting of the strategy spsa", "name alone for adaptive");
+      v->refuse("is a setting of the strategy spsa", "name alone for " + strategy);
 }
 
-void read_strategy(const mapping& spec, engine_settings& engine) {
+void read_strategy(const mapping& spec, loop_config& loop) {
+  engine_settings& engine = loop.engine;
   const auto v = spec.find("strategy");
+  // What a loop with a pattern does, people and rules say; a strategy has to be asked for, and may act only where its
+  // bounds are the approval.
+  const auto pattern = spec.find("pattern");
+  if (pattern && !v) loop.searches = false;
   const auto m = v ? mapping::open(*v, strategy_keys()) : std::nullopt;
   if (m) {
     const auto name = m->find("name");
     const auto chosen = name ? choice_of(*name, strategy_words().words) : std::nullopt;
-    if (chosen) engine.strategy = static_cast<online_kind>(*chosen);
-    if (engine.strategy == online_kind::adaptive) return refuse_spsa_settings(*m);
+    loop.searches = chosen != no_strategy;
+    if (chosen && loop.searches) engine.strategy = static_cast<online_kind>(*chosen);
+    const auto word = pattern ? choice_of(*pattern, pattern_words().words) : std::nullopt;
+    if (loop.searches && word && static_cast<feedback_pattern>(*word) != feedback_pattern::auto_tune)
+      return v->refuse("is given with pattern " + std::string(pattern_words().words[*word]),
+                       "name: none, or pattern: auto-tune: a strategy applies what it proposes");
+    if (!loop.searches) return refuse_settings(*m, "none");
+    if (engine.strategy == online_kind::adaptive) return refuse_settings(*m, "adaptive");
     read_fields<spsa_settings>(*m, engine.spsa, spsa_fields);
     read_last_decay(*m, engine.spsa);
     read_fields<engine_settings>(*m, engine, engine_fields);
@@ -174,6 +186,8 @@ const key_table& loop_keys() {
                                 {"safe_mode"},
                                 {"regression"},
                                 {"strategy"},
+                                {"pattern"},
+                                {"authority"},
                                 {"window"},
                                 {"seed"},
                                 {"audit"},
@@ -194,8 +208,8 @@ const key_table& window_keys() {
 }
 
 const word_set& strategy_words() {
-  // In the order of online_kind.
-  static constexpr std::array<std::string_view, 2> words{"adaptive", "spsa"};
+  // In the order of online_kind, then none.
+  static constexpr std::array<std::string_view, 3> words{"adaptive", "spsa", "none"};
   static const word_set set{"strategy_name", words};
   return set;
 }
@@ -239,11 +253,12 @@ loop_config read_loop(const mapping& spec, std::string name, const known_documen
   loop.governor.regression = policy.regression;
   loop.engine.knobs = loop.governor.knobs;
   loop.engine.limits = policy.limits;
-  read_strategy(spec, loop.engine);
+  read_strategy(spec, loop);
   loop.seed = seed_of(known.node_seed, loop.name);
   if (const auto v = spec.find("seed")) loop.seed = whole_of(*v, 0, any_seed).value_or(loop.seed);
   read_mode(spec, "audit", audit_words(), loop.audit);
   read_mode(spec, "on_exit", on_exit_words(), loop.on_exit);
+  read_loop_authority(spec, loop);
   check_loop(spec, loop, {.source = source_sound ? &source : nullptr, .policy = policy_sound});
   return loop;
 }

@@ -74,7 +74,7 @@ void read_word(const mapping& m, std::string_view name, const word_set& set, std
 } // namespace
 
 const key_table& node_keys() {
-  static const key_table table{"node", {{"store"}, {"api"}, {"log"}, {"supervision"}, {"seed"}}};
+  static const key_table table{"node", {{"store"}, {"api"}, {"log"}, {"supervision"}, {"authority"}, {"seed"}}};
   return table;
 }
 const key_table& store_keys() {
@@ -141,6 +141,7 @@ void read_node(const mapping& spec, node_config& node) {
     read_word(m, "level", log_level_words(), node.log_level);
   });
   node.supervision = read_supervision(spec);
+  read_node_authority(spec, node.authority);
   if (const auto v = spec.find("seed"))
     node.seed = whole_of(*v, 0, std::numeric_limits<std::uint64_t>::max()).value_or(node.seed);
 }

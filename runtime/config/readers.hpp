@@ -43,6 +43,12 @@ namespace homeostat::yaml {
 [[nodiscard]] const key_table& step_limit_keys();
 [[nodiscard]] const key_table& strategy_keys();
 [[nodiscard]] const key_table& window_keys();
+[[nodiscard]] const key_table& authority_keys();
+[[nodiscard]] const key_table& review_keys();
+[[nodiscard]] const key_table& contention_keys();
+[[nodiscard]] const key_table& feedback_source_keys();
+[[nodiscard]] const key_table& loop_authority_keys();
+[[nodiscard]] const key_table& rule_keys();
 
 /// @returns every table above.
 [[nodiscard]] std::vector<const key_table*> all_key_tables();
@@ -62,6 +68,11 @@ struct word_set {
 [[nodiscard]] const word_set& strategy_words();
 [[nodiscard]] const word_set& audit_words();
 [[nodiscard]] const word_set& on_exit_words();
+[[nodiscard]] const word_set& environment_words();
+[[nodiscard]] const word_set& pattern_words();
+[[nodiscard]] const word_set& source_type_words();
+[[nodiscard]] const word_set& trust_words();
+[[nodiscard]] const word_set& risk_words();
 
 /// @returns every set above.
 [[nodiscard]] std::vector<const word_set*> all_word_sets();
@@ -106,6 +117,12 @@ void read_node(const mapping& spec, node_config& node);
 
 /// Reads `objective`; every formula in it has been compiled.
 [[nodiscard]] objective_config read_objective(const mapping& spec);
+
+/// Reads `authority` of a Node where it is present.
+void read_node_authority(const mapping& spec, authority_config& authority);
+
+/// Reads `pattern` and `authority` of a Loop, whose knobs and guardrails have been read.
+void read_loop_authority(const mapping& spec, loop_config& loop);
 
 /// What a loop may refer to.
 struct known_documents {

@@ -9,6 +9,7 @@ router make_routes(node& n) {
   add_status_routes(r, n);
   add_audit_routes(r, n);
   add_loop_routes(r, n);
+  add_authority_routes(r, n);
   return r;
 }
 

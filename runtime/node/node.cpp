@@ -15,7 +15,8 @@ namespace homeostat {
 namespace {
 
 constexpr duration status_timeout = 4s;
-constexpr duration stop_timeout = 4500ms; ///< the members' own 4 s, and the children that end after them
+constexpr duration authority_timeout = 12s; ///< it may look at loops first, and then waits for the store
+constexpr duration stop_timeout = 4500ms;   ///< the members' own 4 s, and the children that end after them
 
 } // namespace
 
@@ -39,9 +40,19 @@ std::expected<loop_setup, std::string> node::set_up_loop(const loop_config& loop
     else
       spdlog::warn("loop {}: no telemetry: {}", name, problem);
   };
+  std::vector<formula> rules;
+  for (const tuning_rule& rule : loop.authority.rules) {
+    auto metric = formula::compile(rule.metric);
+    if (!metric) return std::unexpected("loop " + loop.name + ": rule " + rule.name + ": " + metric.error().what);
+    rules.push_back(std::move(*metric));
+  }
+  auto rule_values =
+      rules.empty() ? nullptr : std::make_shared<rule_metrics>(std::move(rules), 3 * source.interval + source.patience);
   loop_ports ports{.telemetry = std::make_shared<plant_telemetry_port>(p.sensor, std::move(*target), source.interval,
-                                                                       source.patience, time_, report),
-                   .actuator = std::make_shared<plant_actuator_port>(p.actuator, knobs, source.patience)};
+                                                                       source.patience, time_, report, rule_values),
+                   .actuator = std::make_shared<plant_actuator_port>(p.actuator, knobs, source.patience),
+                   .loop = loop.name,
+                   .rules = rule_values};
   loop_setup setup;
   setup.governor = {.config = loop.governor,
                     .pool = loop.pool,
@@ -59,9 +70,23 @@ std::expected<loop_setup, std::string> node::set_up_loop(const loop_config& loop
                     .note = [name = loop.name](const std::string& text) { spdlog::warn("loop {}: {}", name, text); }};
   setup.actuator = ports.actuator;
   setup.telemetry = ports.telemetry;
+  setup.searches = loop.searches;
   setup.revert_on_exit = loop.on_exit == exit_mode::revert;
   ports_.push_back(std::move(ports));
   return setup;
+}
+
+authority_settings node::set_up_authority() const {
+  authority_settings settings{.config = config_.authority, .metrics = {}, .notify = {}, .time = time_};
+  for (const loop_config& loop : config_.loops) settings.config.loops.push_back(loop.authority);
+  std::map<std::string, std::shared_ptr<rule_metrics>> rules;
+  for (const loop_ports& ports : ports_) rules[ports.loop] = ports.rules;
+  settings.metrics = [rules = std::move(rules)](const std::string& loop) {
+    const auto found = rules.find(loop);
+    return found == rules.end() || !found->second ? std::vector<std::optional<double>>{} : found->second->latest();
+  };
+  settings.notify = [](const std::string& kind, const std::string& text) { spdlog::warn("{}: {}", kind, text); };
+  return settings;
 }
 
 std::expected<void, std::string> node::assemble(const plant_factory& make) {
@@ -85,6 +110,7 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
                    .supervision = config_.supervision,
                    .store = store_,
                    .pools = {},
+                   .authority = {},
                    .time = time_,
                    .seed = config_.seed};
   setup.supervision.strategy = restart_strategy::rest_for_one;
@@ -99,6 +125,7 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
       p.loops.push_back(std::move(*built));
     }
   }
+  setup.authority = set_up_authority();
   root_ = system_->spawn(node_supervisor, std::move(setup));
   for (loop_ports& ports : ports_) ports.telemetry->start();
   return {};
@@ -136,6 +163,18 @@ std::expected<std::vector<loop_status>, std::string> node::status() {
                  result = std::unexpected("the node does not answer: " + system_->render(reason));
                });
   return result;
+}
+
+authority_reply node::ask_authority(const authority_call& call) {
+  authority_reply reply;
+  caf::scoped_actor self{*system_};
+  self->request(root_, authority_timeout, call)
+      .receive([&](authority_reply& answer) { reply = std::move(answer); },
+               [&](const caf::error& reason) {
+                 reply = {
+                     .status = 503, .body = {}, .problem = "the authority does not answer: " + system_->render(reason)};
+               });
+  return reply;
 }
 
 command_result node::command(const std::string& loop, const operator_command& command) {

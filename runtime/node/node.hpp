@@ -36,6 +36,9 @@ public:
   [[nodiscard]] std::expected<std::vector<loop_status>, std::string> status();
   [[nodiscard]] command_result command(const std::string& loop, const operator_command& command);
 
+  /// Asks the authority. @returns its answer; status 503 if it does not answer.
+  [[nodiscard]] authority_reply ask_authority(const authority_call& call);
+
   [[nodiscard]] const node_config& config() const { return config_; }
   [[nodiscard]] store& audit_store() { return store_->target(); }
   [[nodiscard]] group_stats audit_stats() const { return store_->stats(); }
@@ -47,7 +50,10 @@ private:
   struct loop_ports {
     std::shared_ptr<plant_telemetry_port> telemetry;
     std::shared_ptr<plant_actuator_port> actuator;
+    std::string loop;
+    std::shared_ptr<rule_metrics> rules;
   };
+  [[nodiscard]] authority_settings set_up_authority() const;
   explicit node(node_config config);
   std::expected<void, std::string> assemble(const plant_factory& make);
   std::expected<loop_setup, std::string> set_up_loop(const loop_config& loop, const plant& p,

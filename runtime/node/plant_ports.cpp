@@ -45,9 +45,10 @@ void plant_actuator_port::read_back(std::function<void(actuation_answer)> done) 
 }
 
 plant_telemetry_port::plant_telemetry_port(std::shared_ptr<plant_sensor> source, objective target, duration interval,
-                                           duration patience, time_line time, std::function<void(std::string)> report)
+                                           duration patience, time_line time, std::function<void(std::string)> report,
+                                           std::shared_ptr<rule_metrics> rules)
     : source_(std::move(source)), objective_(std::move(target)), interval_(interval), patience_(patience), time_(time),
-      report_(std::move(report)) {}
+      report_(std::move(report)), rules_(std::move(rules)) {}
 
 plant_telemetry_port::~plant_telemetry_port() { stop(); }
 
@@ -95,6 +96,7 @@ void plant_telemetry_port::read_once(std::uint64_t generation_before) {
   if (auto seen = source_->read(now, patience_); !seen) {
     problem = seen.error().what;
   } else if (seen->end > seen->begin) {
+    if (rules_) rules_->take(seen->metrics);
     // Stamped with what was live when the interval began: if it changed meanwhile, the digest matches nothing (I6).
     if (auto digest = digest_of(*seen, objective_, generation_before, sequence_ + 1)) {
       ++sequence_;

@@ -6,6 +6,7 @@
 #include "runtime/config/objective.hpp"
 #include "runtime/hotpath/spsc_ring.hpp"
 #include "runtime/node/port_worker.hpp"
+#include "runtime/node/rule_metrics.hpp"
 #include "runtime/ports/plant.hpp"
 
 #include <atomic>
@@ -44,9 +45,11 @@ private:
 /// and keeps these in a fixed ring until the sensor takes them.
 class plant_telemetry_port final : public telemetry_port {
 public:
+  /// @param rules  takes every reading too.
   /// @param report  called with one sentence when a reading fails, and with an empty one when the next succeeds again.
   plant_telemetry_port(std::shared_ptr<plant_sensor> source, objective target, duration interval, duration patience,
-                       time_line time, std::function<void(std::string)> report);
+                       time_line time, std::function<void(std::string)> report,
+                       std::shared_ptr<rule_metrics> rules = nullptr);
   ~plant_telemetry_port() override;
 
   std::optional<telemetry_digest> pop() override;
@@ -71,6 +74,7 @@ private:
   const duration patience_;
   const time_line time_;
   std::function<void(std::string)> report_;
+  std::shared_ptr<rule_metrics> rules_; ///< nothing: no rule asks for metrics
   bool failing_{false};
 
   spsc_ring<telemetry_digest, 256> ring_;

@@ -28,6 +28,11 @@ bool store_adapter::submit(audit_batch batch, std::function<void(audit_answer)> 
                            .generation = record.generation,
                            .payload = encode(record, batch.loop)});
   if (!batch.state.empty()) out.state.push_back({.key = "governor/" + batch.loop, .value = std::move(batch.state)});
+  for (kept_state& kept : batch.kept) {
+    std::optional<std::string> value;
+    if (!kept.value.empty()) value = std::move(kept.value);
+    out.state.push_back({.key = std::move(kept.key), .value = std::move(value)});
+  }
   return committer_.submit(std::move(out),
                            [done = std::move(done)](const commit_outcome& outcome) { done(answer_of(outcome)); });
 }

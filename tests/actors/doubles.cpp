@@ -50,6 +50,11 @@ bool fake_store::submit(audit_batch batch, std::function<void(audit_answer)> don
     if (failure.empty()) {
       durable.push_back(batch);
       if (!batch.state.empty()) states["governor/" + batch.loop] = batch.state;
+      for (const kept_state& kept : batch.kept)
+        if (kept.value.empty())
+          states.erase(kept.key);
+        else
+          states[kept.key] = kept.value;
     }
     done(answer_of(failure));
   });

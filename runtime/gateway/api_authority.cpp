@@ -1,0 +1,275 @@
+// Proposals, recommendations, drift, plans, and values set by hand.
+#include "messages/authority_views.hpp"
+#include "messages/control.pb.h"
+#include "runtime/gateway/api_routes.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace homeostat {
+
+namespace {
+
+const char* title_of(std::uint32_t status) {
+  switch (status) {
+  case 400: return "bad body";
+  case 403: return "not allowed";
+  case 404: return "no such thing";
+  case 409: return "conflict";
+  case 412: return "looked at another version";
+  case 422: return "cannot be";
+  case 429: return "too many";
+  default: return "no answer";
+  }
+}
+
+/// Hands a call to the authority and its answer back. @tparam View  the message of a good answer.
+template <class View>
+http_response call_authority(node& n, authority_call call, const api_request& request, unsigned status = 200) {
+  if (call.actor.empty()) {
+    const auto actor = actor_of(request, "");
+    if (!actor) return actor.error();
+    call.actor = *actor;
+  }
+  call.automation = request.caller.acts_as == role::proposer;
+  call.may_approve = permits(request.caller.acts_as, permission::approve);
+  const authority_reply reply = n.ask_authority(call);
+  if (reply.status >= 300) return problem(reply.status, title_of(reply.status), reply.problem);
+  View view;
+  if (!view.ParseFromString(reply.body))
+    return problem(500, "internal error", "the authority's answer is not readable");
+  http_response response = json_answer(view, status);
+  return response;
+}
+
+template <class View> http_response wish(node& n, const std::string& verb, const api_request& request) {
+  v1::ProposalRequest body;
+  if (auto ok = read_body(request, body); !ok) return ok.error();
+  const auto actor = actor_of(request, body.actor());
+  if (!actor) return actor.error();
+  return call_authority<View>(n, {.verb = verb, .id = {}, .actor = *actor, .body = body.SerializeAsString()}, request,
+                              verb == "plan" ? 200 : 201);
+}
+
+template <class View> http_response decide_on(node& n, const std::string& verb, const api_request& request) {
+  v1::DecisionRequest body;
+  if (auto ok = read_body(request, body); !ok) return ok.error();
+  const auto actor = actor_of(request, body.actor());
+  if (!actor) return actor.error();
+  authority_call call{.verb = verb, .id = request.path.at("id"), .actor = *actor, .body = body.SerializeAsString()};
+  if (body.version() != 0) call.version = body.version();
+  return call_authority<View>(n, std::move(call), request);
+}
+
+// ---- drift --------------------------------------------------------------------------------------------------------
+
+http_response list_drifts(node& n) {
+  const auto loops = n.status();
+  if (!loops) return problem(503, "no answer", loops.error());
+  v1::DriftPage page;
+  for (const loop_status& loop : *loops) {
+    const auto config = std::ranges::find(n.config().loops, loop.name, &loop_config::name);
+    for (const captured_drift& d : loop.drifts) {
+      v1::DriftView* view = page.add_drifts();
+      view->set_loop(loop.name);
+      view->set_revision(d.revision);
+      if (config != n.config().loops.end())
+        add_changes(view->mutable_knobs(), config->governor.knobs, d.desired, d.found);
+      view->set_found_us(d.found_at.time_since_epoch().count());
+      view->add_tags("break-glass");
+      view->add_tags("requires-review");
+    }
+  }
+  return json_answer(page);
+}
+
+/// A command for one loop that exists. @errors  the problem answer.
+http_response command_loop(node& n, const std::string& loop, const operator_command& command) {
+  if (std::ranges::find(n.config().loops, loop, &loop_config::name) == n.config().loops.end())
+    return problem(404, "no such loop", "no loop '" + loop + "' is configured here");
+  const command_result result = n.command(loop, command);
+  v1::CommandResult answer;
+  answer.set_ok(result.ok);
+  answer.set_text(result.text);
+  return json_answer(answer, result.ok ? 200 : 409);
+}
+
+http_response review_drift(node& n, operator_action action, const api_request& request) {
+  v1::DecisionRequest body;
+  if (auto ok = read_body(request, body); !ok) return ok.error();
+  const auto actor = actor_of(request, body.actor());
+  if (!actor) return actor.error();
+  const std::string& text = request.path.at("revision");
+  std::uint64_t revision = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), revision);
+  if (error != std::errc() || end != text.data() + text.size())
+    return problem(404, "no such drift", "'" + text + "' is not the number of a revision");
+  return command_loop(n, request.path.at("loop"),
+                      {.action = action,
+                       .actor = *actor,
+                       .text = body.text(),
+                       .values = {},
+                       .override_bounds = false,
+                       .revision = revision});
+}
+
+// ---- values by hand -----------------------------------------------------------------------------------------------
+
+http_response set_values(node& n, const api_request& request) {
+  v1::OverrideRequest body;
+  if (auto ok = read_body(request, body); !ok) return ok.error();
+  const auto actor = actor_of(request, body.actor());
+  if (!actor) return actor.error();
+  const std::string& name = request.path.at("loop");
+  const auto loop = std::ranges::find(n.config().loops, name, &loop_config::name);
+  if (loop == n.config().loops.end()) return problem(404, "no such loop", "no loop '" + name + "' is configured here");
+  if (body.knobs().empty()) return problem(422, "cannot be", "knobs are missing, expected at least one");
+  authority_config terms;
+  terms.loops.push_back(loop->authority);
+  v1::ProposalRequest as_wish;
+  as_wish.add_changes()->set_loop(name);
+  *as_wish.mutable_changes(0)->mutable_knobs() = body.knobs();
+  const auto wanted = wish_of(terms, as_wish);
+  if (!wanted) return problem(422, "cannot be", wanted.error());
+  const auto loops = n.status();
+  if (!loops) return problem(503, "no answer", loops.error());
+  const auto status = std::ranges::find(*loops, name, &loop_status::name);
+  if (status == loops->end() || status->knobs.size() != loop->governor.knobs.size())
+    return problem(503, "no answer", "loop " + name + " does not report its values");
+  knob_values values;
+  for (const knob_status& knob : status->knobs) values.push_back(knob.base);
+  for (const auto& [knob, value] : wanted->changes.front().knobs) {
+    const auto found = std::ranges::find(loop->governor.knobs, knob, &knob_spec::name);
+    if (found == loop->governor.knobs.end())
+      return problem(422, "cannot be", "loop " + name + " has no knob '" + knob + "'");
+    values[static_cast<std::size_t>(found - loop->governor.knobs.begin())] = value;
+  }
+  return command_loop(n, name,
+                      {.action = operator_action::set_values,
+                       .actor = *actor,
+                       .text = body.text(),
+                       .values = values,
+                       .override_bounds = body.override_bounds()});
+}
+
+} // namespace
+
+void add_authority_routes(router& r, node& n) {
+  const auto* asks = v1::ProposalRequest::descriptor();
+  const auto* decides = v1::DecisionRequest::descriptor();
+  r.add({.method = "GET",
+         .path = "/api/v1/proposals",
+         .text = "All proposals, the newest first.",
+         .needs = permission::read,
+         .answers = v1::ProposalPage::descriptor(),
+         .handle = [&n](const api_request& q) {
+           return call_authority<v1::ProposalPage>(n, {.verb = "proposals", .id = {}, .actor = "-", .body = {}}, q);
+         }});
+  r.add({.method = "GET",
+         .path = "/api/v1/proposals/{id}",
+         .text = "One proposal.",
+         .needs = permission::read,
+         .answers = v1::ProposalView::descriptor(),
+         .problems = {404},
+         .handle = [&n](const api_request& q) {
+           return call_authority<v1::ProposalView>(
+               n, {.verb = "proposal", .id = q.path.at("id"), .actor = "-", .body = {}}, q);
+         }});
+  r.add({.method = "POST",
+         .path = "/api/v1/proposals",
+         .text = "Proposes changes, which are decided together.",
+         .needs = permission::propose,
+         .takes = asks,
+         .answers = v1::ProposalView::descriptor(),
+         .problems = {400, 403, 404, 409, 422, 429},
+         .handle = [&n](const api_request& q) { return wish<v1::ProposalView>(n, "propose", q); }});
+  r.add({.method = "POST",
+         .path = "/api/v1/plan",
+         .text = "Says what would be applied and what each guard would say.",
+         .needs = permission::propose,
+         .takes = asks,
+         .answers = v1::PlanView::descriptor(),
+         .problems = {400, 403, 404, 409, 422, 429},
+         .handle = [&n](const api_request& q) { return wish<v1::PlanView>(n, "plan", q); }});
+  struct verb {
+    const char* name;
+    const char* text;
+    permission needs;
+  };
+  for (const verb& v : {verb{"ack", "Lets a proposal of MEDIUM risk go on.", permission::command},
+                        verb{"approve", "Approves a proposal: it is applied now.", permission::approve},
+                        verb{"reject", "Rejects a proposal.", permission::approve},
+                        verb{"withdraw", "Takes one's own proposal back.", permission::propose}})
+    r.add({.method = "POST",
+           .path = std::string("/api/v1/proposals/{id}/") + v.name,
+           .text = v.text,
+           .needs = v.needs,
+           .takes = decides,
+           .answers = v1::ProposalView::descriptor(),
+           .problems = {400, 403, 404, 409, 412},
+           .handle = [&n, name = std::string(v.name)](const api_request& q) {
+             return decide_on<v1::ProposalView>(n, name, q);
+           }});
+  r.add({.method = "GET",
+         .path = "/api/v1/recommendations",
+         .text = "All recommendations.",
+         .needs = permission::read,
+         .answers = v1::RecommendationPage::descriptor(),
+         .handle = [&n](const api_request& q) {
+           return call_authority<v1::RecommendationPage>(
+               n, {.verb = "recommendations", .id = {}, .actor = "-", .body = {}}, q);
+         }});
+  r.add({.method = "POST",
+         .path = "/api/v1/recommendations",
+         .text = "Recommends a change of one loop: advice, never applied by itself.",
+         .needs = permission::propose,
+         .takes = asks,
+         .answers = v1::RecommendationView::descriptor(),
+         .problems = {400, 403, 404, 409, 422, 429},
+         .handle = [&n](const api_request& q) { return wish<v1::RecommendationView>(n, "recommend", q); }});
+  for (const verb& v : {verb{"accept", "Makes it a proposal, approved if the caller may approve.", permission::command},
+                        verb{"dismiss", "Does not want it, also when it is seen again.", permission::command},
+                        verb{"snooze", "Puts it aside for snooze_seconds.", permission::command}})
+    r.add({.method = "POST",
+           .path = std::string("/api/v1/recommendations/{id}/") + v.name,
+           .text = v.text,
+           .needs = v.needs,
+           .takes = decides,
+           .answers = v1::RecommendationDecision::descriptor(),
+           .problems = {400, 404, 409, 422},
+           .handle = [&n, name = std::string(v.name)](const api_request& q) {
+             return decide_on<v1::RecommendationDecision>(n, name, q);
+           }});
+  r.add({.method = "GET",
+         .path = "/api/v1/drift",
+         .text = "Values that were changed outside and wait for a review.",
+         .needs = permission::read,
+         .answers = v1::DriftPage::descriptor(),
+         .handle = [&n](const api_request&) { return list_drifts(n); }});
+  struct review {
+    const char* name;
+    const char* text;
+    operator_action action;
+  };
+  for (const review& v : {review{"accept", "The values found are the desired ones.", operator_action::accept_drift},
+                          review{"revert", "Sets the values back to what was desired.", operator_action::revert_drift}})
+    r.add({.method = "POST",
+           .path = std::string("/api/v1/drift/{loop}/{revision}/") + v.name,
+           .text = v.text,
+           .needs = permission::command,
+           .takes = decides,
+           .answers = v1::CommandResult::descriptor(),
+           .problems = {400, 404},
+           .handle = [&n, action = v.action](const api_request& q) { return review_drift(n, action, q); }});
+  r.add({.method = "POST",
+         .path = "/api/v1/loops/{loop}/values",
+         .text = "Sets values by hand, at once; a human override where they are out of bounds.",
+         .needs = permission::override_values,
+         .takes = v1::OverrideRequest::descriptor(),
+         .answers = v1::CommandResult::descriptor(),
+         .problems = {400, 404, 422},
+         .handle = [&n](const api_request& q) { return set_values(n, q); }});
+}
+
+} // namespace homeostat
