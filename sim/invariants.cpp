@@ -194,11 +194,15 @@ void invariants::take_records(std::span<const audit_record> records, duration at
     case audit_kind::drift:
       if (r.generation <= shadow_.last_generation) break; // noted, not adopted
       moves_.push_back({.at = at, .generation = r.generation, .moves = {}});
-      for (std::size_t i = 0; i < ranges_.size(); ++i)
-        moves_.back().moves.push_back(ranges_[i].fraction(shadow_.base[i], r.after[i]));
+      for (std::size_t i = 0; i < ranges_.size(); ++i) {
+        // Where a probe is still in force the base point stays.
+        const double base = ranges_[i].same(r.after[i], shadow_.live[i]) ? shadow_.base[i] : r.after[i];
+        moves_.back().moves.push_back(ranges_[i].fraction(shadow_.base[i], base));
+        shadow_.base[i] = base;
+      }
       shadow_.generation = shadow_.last_generation = r.generation;
       shadow_.revision = r.revision;
-      shadow_.live = shadow_.base = r.after;
+      shadow_.live = r.after;
       eras_.push_back({.since = at, .generation = r.generation, .by_apply = false});
       break;
     case audit_kind::baseline_set:

@@ -177,7 +177,8 @@ void governor_turn::end_unread() {
 void governor_turn::on(const plant_reading& r) {
   if (state_.pending || !is_reading(r.values)) return; // the timer asks again
   if (!state_.unread) {
-    if (state_.live_known && !state_.stopping && !is_as_wanted(*r.values, state_.live)) adopt_drift(*r.values);
+    if (config_.drift_check > 0us && state_.live_known && !state_.stopping && !is_as_wanted(*r.values, state_.live))
+      adopt_drift(*r.values);
     return;
   }
   end_unread();

@@ -102,12 +102,25 @@ void governor_checker::take(const audit_record& r, bool stopping) {
     baseline_ = r.after;
     return;
   case audit_kind::drift:
-    moves_[r.generation] = {now_, way(base_, r.after)};
-    live_ = base_ = r.after;
+    take_drift(r);
     last_drift_ = now_;
     return;
   default: return;
   }
+}
+
+void governor_checker::take_drift(const audit_record& r) {
+  knob_values base = r.after;
+  for (std::size_t i = 0; i < base.size(); ++i) {
+    const knob_spec& k = config_.knobs[i];
+    const double rounding = k.step ? std::min(1e-4, 0.25 * smallest_move(k, live_[i])) : 1e-4;
+    const bool same = r.after[i] == live_[i] ||
+                      (k.type == knob_type::continuous && std::abs(displacement(k, live_[i], r.after[i])) <= rounding);
+    if (same) base[i] = base_[i]; // where a probe is still in force the base point stays
+  }
+  moves_[r.generation] = {now_, way(base_, base)};
+  live_ = r.after;
+  base_ = base;
 }
 
 void governor_checker::take_intent(const audit_record& r) {

@@ -51,6 +51,7 @@ private:
   void expect(bool holds, const std::string& what);
   void take(const audit_record& r, bool stopping);
   void take_intent(const audit_record& r);
+  void take_drift(const audit_record& r);
   void take_outcome(const audit_record& r, bool stopping);
   void check_proposal(const audit_record& r);
   void check_pace(const audit_record& r);
