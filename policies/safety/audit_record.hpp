@@ -25,6 +25,7 @@ enum class audit_kind : std::uint8_t {
   drift,            ///< live values were found to differ from what was last committed
   operator_command, ///< a person's command that changed no value (pause, resume, reset)
   stopped,          ///< ordered shutdown
+  access_refused,   ///< somebody asked the API for what he may not; of the node, not of a loop
 };
 
 /// One entry of the audit trail, as the policies produce it.
@@ -58,9 +59,10 @@ struct audit_record {
   case audit_kind::drift: return "drift";
   case audit_kind::operator_command: return "operator_command";
   case audit_kind::stopped: return "stopped";
+  case audit_kind::access_refused: return "access_refused";
   }
   return "?";
 }
-inline constexpr std::size_t audit_kind_count = 11;
+inline constexpr std::size_t audit_kind_count = 12;
 
 } // namespace homeostat
