@@ -228,11 +228,31 @@ const word_set& kind_words() {
 }
 
 std::vector<const key_table*> all_key_tables() {
-  return {&document_keys(), &metadata_keys(),        &node_keys(),       &store_keys(),      &api_keys(),
-          &log_keys(),      &supervision_keys(),     &pool_keys(),       &policy_keys(),     &guardrails_keys(),
-          &rollback_keys(), &loop_guardrails_keys(), &safe_mode_keys(),  &regression_keys(), &source_keys(),
-          &command_keys(),  &pgbouncer_keys(),       &cache_demo_keys(), &loop_keys(),       &objective_keys(),
-          &knob_keys(),     &step_limit_keys(),      &strategy_keys(),   &window_keys()};
+  return {&document_keys(),
+          &metadata_keys(),
+          &node_keys(),
+          &store_keys(),
+          &api_keys(),
+          &tls_keys(),
+          &log_keys(),
+          &supervision_keys(),
+          &pool_keys(),
+          &policy_keys(),
+          &guardrails_keys(),
+          &rollback_keys(),
+          &loop_guardrails_keys(),
+          &safe_mode_keys(),
+          &regression_keys(),
+          &source_keys(),
+          &command_keys(),
+          &pgbouncer_keys(),
+          &cache_demo_keys(),
+          &loop_keys(),
+          &objective_keys(),
+          &knob_keys(),
+          &step_limit_keys(),
+          &strategy_keys(),
+          &window_keys()};
 }
 
 std::vector<const word_set*> all_word_sets() {

@@ -27,6 +27,7 @@ constexpr std::size_t body_limit = 64 * 1024; // an honest request is a few hund
 constexpr unsigned header_limit = 16 * 1024;
 constexpr auto idle_timeout = std::chrono::seconds(15);
 constexpr std::size_t handler_threads = 4;
+constexpr std::size_t drain_limit = 1024 * 1024;
 
 /// What the sessions of one server have in common.
 struct shared_parts {
@@ -99,10 +100,12 @@ private:
   void on_read(beast::error_code error) {
     if (error) {
       auto answer = answer_to(error);
+      unread_ = true;
       return answer ? respond(std::move(*answer), false) : close();
     }
     const bool keep_alive = parser_->get().keep_alive();
     chunked_ = parser_->get().version() >= 11;
+    head_ = parser_->get().method() == http::verb::head;
     auto request = plain_request(parser_->get(), peer_);
     if (!request) return respond(std::move(request.error()), keep_alive);
     if (parts_->waiting.fetch_add(1) >= parts_->limits.waiting) {
@@ -128,7 +131,7 @@ private:
     for (const auto& [name, value] : response.headers) message_.set(name, value);
     if (response.stream) return begin_stream(std::move(response.stream));
     message_.keep_alive(keep_alive);
-    message_.body() = std::move(response.body);
+    if (!head_) message_.body() = std::move(response.body);
     message_.prepare_payload();
     lowest().expires_after(idle_timeout);
     http::async_write(stream_, message_,
@@ -155,8 +158,12 @@ private:
                                self->watch_reader();
                                self->writing_ = false;
                                self->body_->on_ready([weak = self->weak_from_this()] {
-                                 if (const auto alive = weak.lock())
-                                   asio::post(alive->stream_.get_executor(), [alive] { alive->pump(); });
+                                 auto alive = weak.lock();
+                                 if (!alive) return;
+                                 // Moved, not copied: the last reference must not end here, under whatever lock the
+                                 // waker is called.
+                                 const auto executor = alive->stream_.get_executor();
+                                 asio::post(executor, [alive = std::move(alive)] { alive->pump(); });
                                });
                                self->pump();
                              });
@@ -197,6 +204,11 @@ private:
     if (std::exchange(closed_, true)) return;
     if (body_) body_->close();
     beast::error_code ignored;
+    if (unread_) {
+      lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
+      lowest().expires_after(std::chrono::seconds(2));
+      return drain(drain_limit);
+    }
     if constexpr (secure) {
       if (!body_) { // a reader that waits for the end is told so, unless an operation of the stream is still under way
         lowest().expires_after(std::chrono::seconds(2));
@@ -208,6 +220,15 @@ private:
     }
   }
 
+  /// Reads on for a moment what nobody wants: closing a socket with unread bytes resets it, and the reader may lose the
+  /// answer that says why.
+  void drain(std::size_t left) {
+    lowest().async_read_some(asio::buffer(ignored_),
+                             [self = this->shared_from_this(), left](beast::error_code e, std::size_t n) {
+                               if (!e && n < left) self->drain(left - n);
+                             });
+  }
+
   std::shared_ptr<shared_parts> parts_; // before the stream: its TLS context outlives it
   Stream stream_;
   std::string peer_;
@@ -217,8 +238,10 @@ private:
   std::optional<http::response_serializer<http::string_body>> serializer_;
   std::shared_ptr<body_stream> body_;
   std::string piece_;
-  std::array<char, 1> ignored_{};
+  std::array<char, 4096> ignored_{};
   bool chunked_{true};
+  bool head_{false};   ///< the request wants no body
+  bool unread_{false}; ///< the rest of a request that was not read may still come
   bool writing_{false};
   bool closed_{false};
 };
