@@ -21,6 +21,19 @@ std::optional<std::string_view> bearer_of(std::string_view header) {
   return header.substr(scheme.size());
 }
 
+/// Where loopback alone is the guard, a browser on the same machine is inside it, whatever page it shows. So a page of
+/// another origin may not ask (cross-site requests), nor one whose name somebody made point here (DNS rebinding).
+/// With tokens this does not matter: a browser adds no Authorization by itself.
+bool from_here(const http_request& request) {
+  const std::string& host = request.host;
+  if (host.empty()) return request.origin.empty();
+  const std::string name = host.ends_with(']') ? host : host.substr(0, host.rfind(':'));
+  const bool loopback = name == "localhost" || name == "[::1]" ||
+                        (name.starts_with("127.") && name.find_first_not_of("0123456789.") == std::string::npos);
+  return loopback &&
+         (request.origin.empty() || request.origin == "http://" + host || request.origin == "https://" + host);
+}
+
 http_response unauthorized(const std::string& detail, const std::string& challenge) {
   http_response response = problem(401, "who are you", detail);
   response.headers.emplace_back("WWW-Authenticate", challenge);
@@ -52,6 +65,12 @@ std::optional<http_response> access_control::too_often(const std::string& caller
 
 std::expected<api_caller, http_response> access_control::identify(const http_request& request) {
   if (!tokens_) {
+    if (!from_here(request)) {
+      refused(request, "unknown", "403: a page of another site");
+      return std::unexpected(problem(403, "another site",
+                                     "without tokens the API serves only requests to a loopback address or localhost, "
+                                     "and no pages of other origins"));
+    }
     if (auto wait = too_often(loopback_bucket)) return std::unexpected(std::move(*wait));
     return api_caller{};
   }

@@ -77,10 +77,12 @@ std::shared_ptr<body_stream> event_hub::subscribe(std::string_view last_event_id
   if (!last_event_id.empty()) {
     const auto dash = last_event_id.rfind('-');
     std::uint64_t number = 0;
-    const char* end = last_event_id.data() + last_event_id.size();
-    const bool ours = dash != std::string_view::npos && last_event_id.substr(0, dash) == epoch_ &&
-                      std::from_chars(last_event_id.data() + dash + 1, end, number).ptr == end &&
-                      number <= last_number_;
+    bool ours = dash != std::string_view::npos && last_event_id.substr(0, dash) == epoch_;
+    if (ours) {
+      const char* const end = last_event_id.data() + last_event_id.size();
+      const auto [stop, error] = std::from_chars(last_event_id.data() + dash + 1, end, number);
+      ours = error == std::errc() && stop == end && number <= last_number_;
+    }
     if (!ours) // of another life of this node: nobody knows how many
       fresh->notes_ += "event: lost\ndata: {\"lost\":null}\n\n";
     else if (number < dropped_)

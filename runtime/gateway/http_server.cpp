@@ -38,6 +38,8 @@ std::expected<http_request, http_response> plain_request(const http::request<htt
                       .idempotency_key = std::string(message["Idempotency-Key"]),
                       .accept = std::string(message[http::field::accept]),
                       .last_event_id = std::string(message["Last-Event-ID"]),
+                      .host = std::string(message[http::field::host]),
+                      .origin = std::string(message[http::field::origin]),
                       .peer = std::move(peer)};
 }
 

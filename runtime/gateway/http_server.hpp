@@ -22,7 +22,9 @@ struct http_request {
   std::string idempotency_key{};
   std::string accept{};
   std::string last_event_id{};
-  std::string peer{}; ///< address of whoever sent it
+  std::string host{};
+  std::string origin{}; ///< of the page whose script asks; only browsers send it
+  std::string peer{};   ///< address of whoever sent it
 };
 
 /// A body that comes over time, such as server-sent events. Called on the server's thread; nothing here blocks.

@@ -118,9 +118,21 @@ std::string message_schema(const Descriptor* d, bool answered) {
   return schema.json();
 }
 
-std::string content(const std::string& type, const std::string& schema) {
-  return object().add(type, object().add("schema", schema).json()).json();
-}
+/// What one status comes with: types and their schemas.
+class bodies {
+public:
+  bodies& add(const std::string& type, const std::string& schema) {
+    types_.add(type, object().add("schema", schema).json());
+    return *this;
+  }
+  [[nodiscard]] std::string response(std::string_view text) const {
+    return object().text("description", text).add("content", types_.json()).json();
+  }
+  [[nodiscard]] std::string json() const { return types_.json(); }
+
+private:
+  object types_;
+};
 
 constexpr std::pair<unsigned, const char*> problem_texts[] = {
     {400, "The request is not what this takes."},
@@ -128,6 +140,8 @@ constexpr std::pair<unsigned, const char*> problem_texts[] = {
     {403, "The token's role lacks the permission."},
     {404, "There is no such thing."},
     {409, "Refused in the present state, or the same request is being carried out."},
+    {413, "The body is above 64 KiB."},
+    {431, "The headers are above 16 KiB."},
     {412, "Somebody else changed it meanwhile."},
     {422, "The idempotency key belongs to another request."},
     {429, "Too many requests; see Retry-After."},
@@ -158,20 +172,21 @@ std::string parameters_of(const api_route& route) {
 
 std::string responses_of(const api_route& route) {
   object responses;
-  const std::string body = route.answers != nullptr
-                               ? content("application/json", reference("schemas", name_of_message(route.answers)))
-                               : content(route.content_type, R"({"type":"string"})");
-  responses.add("200", object().text("description", "As asked.").add("content", body).json());
+  const std::string body = route.answers != nullptr ? reference("schemas", name_of_message(route.answers))
+                           : route.content_type == "application/json" ? R"({"type":"object"})"
+                                                                      : R"({"type":"string"})";
+  responses.add("200", bodies().add(route.content_type, body).response("As asked."));
   std::set<unsigned> statuses(route.problems.begin(), route.problems.end());
-  statuses.insert({400, 429, 503});
+  statuses.insert({400, 429, 431, 503});
   if (route.needs) statuses.insert({401, 403});
-  if (route.method == "POST") statuses.insert({409, 422});
-  for (const unsigned status : statuses)
-    responses.add(std::to_string(status),
-                  object()
-                      .text("description", text_of_problem(status))
-                      .add("content", content("application/problem+json", reference("schemas", "Problem")))
-                      .json());
+  if (route.method == "POST") statuses.insert({409, 413, 422});
+  statuses.insert(route.refusals.begin(), route.refusals.end());
+  for (const unsigned status : statuses) {
+    bodies with;
+    with.add("application/problem+json", reference("schemas", "Problem"));
+    if (std::ranges::find(route.refusals, status) != route.refusals.end()) with.add(route.content_type, body);
+    responses.add(std::to_string(status), with.response(text_of_problem(status)));
+  }
   return responses.json();
 }
 
@@ -184,10 +199,11 @@ std::string operation_of(const api_route& route) {
   if (route.needs) operation.text("x-permission", needs);
   operation.add("parameters", parameters_of(route));
   if (route.takes != nullptr)
-    operation.add("requestBody",
-                  object()
-                      .add("content", content("application/json", reference("schemas", name_of_message(route.takes))))
-                      .json());
+    operation.add(
+        "requestBody",
+        object()
+            .add("content", bodies().add("application/json", reference("schemas", name_of_message(route.takes))).json())
+            .json());
   return operation.add("responses", responses_of(route)).json();
 }
 

@@ -321,7 +321,10 @@ class OffLoopback(Guarded):
         # Not in the clear, not with an old version.
         with socket.create_connection(("127.0.0.1", port), timeout=20) as plain:
             plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            self.assertNotIn(b"HTTP/1.1 200", plain.recv(100))
+            try:
+                self.assertNotIn(b"HTTP/1.1", plain.recv(100))
+            except ConnectionError:
+                pass  # a closed door
         old = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"],
                              input="", capture_output=True, text=True, timeout=60)
         self.assertNotEqual(old.returncode, 0, old.stdout)

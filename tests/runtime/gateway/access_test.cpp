@@ -80,13 +80,42 @@ TEST_F(Access, WithoutATokensFileEverybodyIsAdmin) {
   EXPECT_EQ(caller->name, "");
 }
 
+TEST_F(Access, WithoutATokensFilePagesOfOtherSitesAreRefused) {
+  control = make({}, false);
+  struct row {
+    const char* host;
+    const char* origin;
+    bool let_in;
+  };
+  for (const auto& [host, origin, let_in] :
+       {row{"127.0.0.1:8421", "", true}, row{"127.0.0.1:8421", "http://127.0.0.1:8421", true},
+        row{"localhost:8421", "http://localhost:8421", true}, row{"[::1]:8421", "", true}, row{"[::1]", "", true},
+        row{"localhost", "", true}, row{"", "", true}, row{"", "http://evil.example", false},
+        row{"127.0.0.1:8421", "http://evil.example", false}, row{"127.0.0.1:8421", "null", false},
+        row{"127.0.0.1:8421", "http://127.0.0.1:9000", false}, row{"evil.example:8421", "", false},
+        row{"127.evil.example:8421", "", false}, row{"10.0.0.1:8421", "", false}}) {
+    http_request request = with("");
+    request.host = host;
+    request.origin = origin;
+    EXPECT_EQ(control->admit(request, permission::read).has_value(), let_in) << host << " " << origin;
+    EXPECT_TRUE(control->admit(request, std::nullopt));
+  }
+  EXPECT_THAT(records, SizeIs(7));
+  control = make({});
+  http_request request = with(tokens.at("viewer"));
+  request.host = "node.example";
+  request.origin = "https://console.example";
+  EXPECT_TRUE(control->admit(request, permission::read)) << "a token says enough";
+}
+
 TEST_F(Access, ARefusalIsAuditedWithoutTheToken) {
   (void)control->admit(with(tokens.at("viewer"), "/api/v1/loops/a\xC3\n/pause"), permission::command);
   (void)control->admit(with("Bearer hst_secret"), permission::read);
   ASSERT_THAT(records, SizeIs(2));
   EXPECT_EQ(records[0].kind, audit_kind::access_refused);
   EXPECT_EQ(records[0].actor, "viewer");
-  EXPECT_EQ(records[0].evidence, "GET /api/v1/loops/a??/pause from 10.0.0.7");
+  EXPECT_EQ(records[0].evidence, "GET /api/v1/loops/a?"
+                                 "?/pause from 10.0.0.7");
   EXPECT_EQ(records[0].text, "403: a viewer without command");
   EXPECT_EQ(records[1].actor, "unknown");
   EXPECT_EQ(records[1].text, "401: a token that is not valid");

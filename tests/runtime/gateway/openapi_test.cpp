@@ -111,9 +111,9 @@ spec:
       return;
     }
     const std::string type = at(schema, {"type"}).string_value();
-    if (type == "boolean") EXPECT_TRUE(value.has_bool_value()) << where;
-    if (type == "integer") EXPECT_TRUE(value.has_number_value()) << where;
-    if (type == "string") EXPECT_TRUE(value.has_string_value()) << where;
+    EXPECT_TRUE(type != "boolean" || value.has_bool_value()) << where;
+    EXPECT_TRUE(type != "integer" || value.has_number_value()) << where;
+    EXPECT_TRUE(type != "string" || value.has_string_value()) << where;
     if (type == "array") {
       ASSERT_TRUE(value.has_list_value()) << where;
       for (const Value& item : value.list_value().values()) expect_fits(item, at(schema, {"items"}), where + "[]");
@@ -147,8 +147,6 @@ TEST_F(OpenApi, HasEveryRouteOfTheTableAndNoOther) {
   for (const auto& [path, item] : at(root, {"paths"}).struct_value().fields())
     for (const auto& [method, operation] : item.struct_value().fields())
       found.insert((method == "get" ? "GET " : method == "post" ? "POST " : method + " ") + path);
-  wanted.erase("GET /openapi.json"); // made from the table before it
-  found.erase("GET /openapi.json");
   EXPECT_EQ(found, wanted);
   for (const api_route& route : table.routes()) EXPECT_FALSE(route.text.empty()) << route.path;
 }

@@ -87,9 +87,9 @@ TEST_F(TokenFile, RefusesAFileThatOthersMayRead) {
 TEST_F(TokenFile, RefusesWhatItDoesNotUnderstand) {
   const std::string digest(64, 'a');
   for (const std::string& line :
-       {std::string("ada"), "ada viewer", "ada viewer " + digest.substr(1), "ada viewer " + digest + " more",
-        "ada owner " + digest, "Ada viewer " + digest, "ada viewer " + std::string(64, 'g'),
-        "ada viewer " + digest + "\nada admin " + digest}) {
+       std::vector<std::string>{"ada", "ada viewer", "ada viewer " + digest.substr(1), "ada viewer " + digest + " more",
+                                "ada owner " + digest, "Ada viewer " + digest, "ada viewer " + std::string(64, 'g'),
+                                "ada viewer " + digest + "\nada admin " + digest}) {
     write(line + "\n");
     EXPECT_FALSE(read_tokens(file)) << line;
   }
