@@ -29,6 +29,7 @@ enum class audit_kind : std::uint8_t {
   proposal_decided, ///< what became of it: acknowledged, approved, rejected, applied, expired, stale, withdrawn
   advice,           ///< a recommendation was given or decided
   contention,       ///< two loops push against each other
+  access_refused,   ///< somebody asked the API for what he may not; of the node, not of a loop
 };
 
 /// One entry of the audit trail, as the policies produce it.
@@ -66,9 +67,10 @@ struct audit_record {
   case audit_kind::proposal_decided: return "proposal_decided";
   case audit_kind::advice: return "advice";
   case audit_kind::contention: return "contention";
+  case audit_kind::access_refused: return "access_refused";
   }
   return "?";
 }
-inline constexpr std::size_t audit_kind_count = 15;
+inline constexpr std::size_t audit_kind_count = 16;
 
 } // namespace homeostat

@@ -133,17 +133,17 @@ int list_drift(const common_options& common) {
 
 // ---- decisions ----------------------------------------------------------------------------------------------------
 
-v1::DecisionRequest decision_of(const std::string& text) {
+v1::DecisionRequest decision_of(const common_options& common, const std::string& text) {
   v1::DecisionRequest body;
   body.set_text(text);
-  body.set_actor(user_name());
+  body.set_actor(actor_name(common));
   return body;
 }
 
 int decide_proposal(const common_options& common, const std::string& id, const std::string& verb,
                     const std::string& text) {
   v1::ProposalView p;
-  const auto code = answer_to(common, "/api/v1/proposals/" + escaped(id) + "/" + verb, decision_of(text), p);
+  const auto code = answer_to(common, "/api/v1/proposals/" + escaped(id) + "/" + verb, decision_of(common, text), p);
   if (code) return *code;
   print_proposal(p, false);
   return exit_code::ok;
@@ -151,7 +151,7 @@ int decide_proposal(const common_options& common, const std::string& id, const s
 
 int decide_recommendation(const common_options& common, const std::string& id, const std::string& verb,
                           const std::string& text, std::optional<std::chrono::microseconds> snooze) {
-  v1::DecisionRequest body = decision_of(text);
+  v1::DecisionRequest body = decision_of(common, text);
   if (snooze) body.set_snooze_seconds(std::chrono::duration<double>(*snooze).count());
   v1::RecommendationDecision done;
   const auto code = answer_to(common, "/api/v1/recommendations/" + escaped(id) + "/" + verb, body, done);
@@ -165,7 +165,7 @@ int review_drift(const common_options& common, const std::string& loop, const st
                  const std::string& verb, const std::string& text) {
   v1::CommandResult done;
   const auto code = answer_to(common, "/api/v1/drift/" + escaped(loop) + "/" + escaped(revision) + "/" + verb,
-                              decision_of(text), done);
+                              decision_of(common, text), done);
   if (code) return *code;
   fmt::print("{}: {}\n", loop, done.text());
   return exit_code::ok;
@@ -206,7 +206,7 @@ void read_knobs(const std::vector<std::string>& words,
   }
 }
 
-v1::ProposalRequest request_of(const change_words& w) {
+v1::ProposalRequest request_of(const common_options& common, const change_words& w) {
   v1::ProposalRequest request;
   v1::ChangeRequest* change = request.add_changes();
   change->set_loop(w.loop);
@@ -216,13 +216,13 @@ v1::ProposalRequest request_of(const change_words& w) {
   request.set_evidence(w.evidence);
   request.set_source(w.source);
   request.set_confidence(w.confidence);
-  request.set_actor(user_name());
+  request.set_actor(actor_name(common));
   return request;
 }
 
 int show_plan(const common_options& common, const change_words& w) {
   v1::PlanView plan;
-  if (const auto code = answer_to(common, "/api/v1/plan", request_of(w), plan)) return *code;
+  if (const auto code = answer_to(common, "/api/v1/plan", request_of(common, w), plan)) return *code;
   for (const auto& change : plan.changes()) print_changes(change.loop(), change.knobs());
   fmt::print("risk {}", plan.risk());
   for (const auto& term : plan.risk_terms()) fmt::print("; {} (+{})", term.text(), term.steps());
@@ -236,12 +236,12 @@ int show_plan(const common_options& common, const change_words& w) {
 int propose(const common_options& common, const change_words& w) {
   if (w.advice) {
     v1::RecommendationView r;
-    if (const auto code = answer_to(common, "/api/v1/recommendations", request_of(w), r)) return *code;
+    if (const auto code = answer_to(common, "/api/v1/recommendations", request_of(common, w), r)) return *code;
     print_recommendation(r);
     return exit_code::ok;
   }
   v1::ProposalView p;
-  if (const auto code = answer_to(common, "/api/v1/proposals", request_of(w), p)) return *code;
+  if (const auto code = answer_to(common, "/api/v1/proposals", request_of(common, w), p)) return *code;
   print_proposal(p, true);
   return exit_code::ok;
 }
@@ -251,7 +251,7 @@ int apply(const common_options& common, const change_words& w) {
   read_knobs(w.knobs, body.mutable_knobs());
   body.set_override_bounds(w.override_bounds);
   body.set_text(w.text);
-  body.set_actor(user_name());
+  body.set_actor(actor_name(common));
   v1::CommandResult done;
   if (const auto code = answer_to(common, "/api/v1/loops/" + escaped(w.loop) + "/values", body, done)) return *code;
   fmt::print("{}: {}\n", w.loop, done.text());

@@ -5,6 +5,8 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <map>
 #include <vector>
 
@@ -20,7 +22,21 @@ void add_output(CLI::App& command, common_options& common) {
 }
 
 void add_api(CLI::App& command, common_options& common) {
-  command.add_option("--api", common.api, "address of homeostatd")->envname("HOMEOSTAT_API")->capture_default_str();
+  command.add_option("--api", common.api.address, "address of homeostatd, or https://HOST:PORT")
+      ->envname("HOMEOSTAT_API")
+      ->capture_default_str();
+  command.add_option("--ca", common.api.ca, "PEM file of the authority that signed the daemon's certificate")
+      ->envname("HOMEOSTAT_CA");
+  // Not an option that takes the token itself: others see command lines.
+  if (const char* token = std::getenv("HOMEOSTAT_TOKEN"); token != nullptr) common.api.token = token;
+  command.add_option_function<std::string>(
+      "--token-file",
+      [&common](const std::string& file) {
+        std::ifstream in(file);
+        if (!(in >> common.api.token))
+          throw CLI::ValidationError("--token-file", file + ": no token can be read there");
+      },
+      "file that holds the token; else the environment's HOMEOSTAT_TOKEN");
 }
 
 namespace {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "runtime/gateway/http_client.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <chrono>
@@ -17,13 +19,13 @@ inline constexpr int usage = 2;
 
 /// What all commands share.
 struct common_options {
-  std::string api{"127.0.0.1:8421"}; ///< of the daemon
+  http_peer api{"127.0.0.1:8421"}; ///< the daemon
   bool json{false};
 };
 
 /// Adds `--output table|json`.
 void add_output(CLI::App& command, common_options& common);
-/// Adds `--api ADDRESS`.
+/// Adds `--api ADDRESS`, `--token-file FILE` (or the token itself in HOMEOSTAT_TOKEN) and `--ca FILE`.
 void add_api(CLI::App& command, common_options& common);
 
 /// Adds an option that takes a duration above 0, written and explained as in the configuration.
@@ -39,6 +41,7 @@ void add_audit(CLI::App& app, common_options& common, int& result);
 void add_demo(CLI::App& app, common_options& common, int& result);
 void add_search(CLI::App& app, common_options& common, int& result);
 void add_solve(CLI::App& app, common_options& common, int& result);
+void add_token(CLI::App& app, common_options& common, int& result);
 void add_completion(CLI::App& app, int& result);
 
 } // namespace homeostat

@@ -42,7 +42,8 @@ std::string problem_text(const http_response& response) {
   return response.body;
 }
 
-std::string user_name() {
+std::string actor_name(const common_options& common) {
+  if (!common.api.token.empty()) return {};
   const passwd* entry = getpwuid(getuid());
   return entry != nullptr ? entry->pw_name : "uid " + std::to_string(getuid());
 }

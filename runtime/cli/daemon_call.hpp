@@ -19,8 +19,8 @@ int failed(const std::string& text);
 /// @returns the text of a problem+json answer, or the bare body.
 [[nodiscard]] std::string problem_text(const http_response& response);
 
-/// @returns the name of the person at the keyboard, for the audit.
-[[nodiscard]] std::string user_name();
+/// @returns the name of the person at the keyboard, for the audit; empty with a token, whose name it then is.
+[[nodiscard]] std::string actor_name(const common_options& common);
 
 /// @returns a part of a path, percent-encoded.
 [[nodiscard]] std::string escaped(const std::string& name);

@@ -33,8 +33,8 @@ int run(const std::string& file) {
     (*n)->stop();
     return exit_code::refused_or_failed;
   }
-  spdlog::info("homeostat {} runs {} loops; API at http://{}:{}", version, (*n)->config().loops.size(),
-               (*n)->config().api_host, (*api)->port());
+  spdlog::info("homeostat {} runs {} loops; API at {}://{}:{}", version, (*n)->config().loops.size(),
+               (*n)->config().api_tls ? "https" : "http", (*n)->config().api_host, (*api)->port());
   while (!wait_for_interrupt(std::chrono::steady_clock::now() + std::chrono::hours(1))) {}
   // The promise to the operator is 5 s, whatever a plant or the disk does.
   end_process_after(shutdown_limit, exit_code::refused_or_failed);

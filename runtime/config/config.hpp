@@ -101,14 +101,23 @@ struct pool_config {
   supervision_settings supervision;
 };
 
+/// TLS of the API: PEM files.
+struct tls_config {
+  std::string certificate; ///< with the chain behind it
+  std::string key;
+  friend bool operator==(const tls_config&, const tls_config&) = default;
+};
+
 /// Everything one node runs. Every name that a loop refers to exists.
 struct node_config {
   std::string name{"homeostat"};
   std::string store_path{"homeostat.db"};
-  std::string api_host{"127.0.0.1"}; ///< a loopback address, IPv6 without brackets
+  std::string api_host{"127.0.0.1"}; ///< IP address, IPv6 without brackets; off loopback with TLS and tokens only
   std::uint16_t api_port{8421};      ///< 0: the system chooses
-  std::string log_format{"text"};    ///< text or json
-  std::string log_level{"info"};     ///< trace, debug, info, warn or error
+  std::optional<std::string> api_tokens_file; ///< see runtime/gateway/token_file.hpp; nothing: everybody is admin
+  std::optional<tls_config> api_tls;
+  std::string log_format{"text"}; ///< text or json
+  std::string log_level{"info"};  ///< trace, debug, info, warn or error
   supervision_settings supervision;
   std::uint64_t seed{42};
   authority_config authority;     ///< without its loops, which say it each for themselves

@@ -233,6 +233,7 @@ std::vector<const key_table*> all_key_tables() {
           &node_keys(),
           &store_keys(),
           &api_keys(),
+          &tls_keys(),
           &log_keys(),
           &supervision_keys(),
           &pool_keys(),

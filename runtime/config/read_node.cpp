@@ -2,6 +2,7 @@
 #include "runtime/config/readers.hpp"
 #include "runtime/config/settings_fields.hpp"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <limits>
@@ -30,32 +31,38 @@ std::expected<void, std::string> check_supervision(const supervision_settings& s
   return {};
 }
 
-bool is_loopback(const std::string& host, bool bracketed) {
+/// @returns whether it is a loopback address; nothing for what is no IP address.
+std::optional<bool> is_loopback(const std::string& host, bool bracketed) {
   if (bracketed) {
     in6_addr address{};
-    return inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_LOOPBACK(&address);
+    if (inet_pton(AF_INET6, host.c_str(), &address) != 1) return std::nullopt;
+    return IN6_IS_ADDR_LOOPBACK(&address);
   }
   in_addr address{};
-  return inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
+  if (inet_pton(AF_INET, host.c_str(), &address) != 1) return std::nullopt;
+  return (ntohl(address.s_addr) >> 24) == 127;
 }
 
-void read_listen(const value& v, node_config& node) {
+/// @param has_tls, has_tokens  what an address off loopback needs.
+void read_listen(const value& v, bool has_tls, bool has_tokens, node_config& node) {
   const auto text = text_of(v);
   if (!text) return;
   const bool bracketed = text->starts_with('[');
-  const std::size_t colon = text->rfind(':');
-  const auto port = colon == std::string::npos ? std::nullopt : parse_whole(std::string_view(*text).substr(colon + 1));
-  if (!port || *port > std::numeric_limits<std::uint16_t>::max())
-    return v.refuse_form(
-        "a loopback address and a port from 0 (the system chooses) to 65535, such as \"127.0.0.1:8421\"");
+  const std::size_t colon = std::min(text->rfind(':'), text->size());
+  const std::uint64_t port = parse_whole(std::string_view(*text).substr(std::min(colon + 1, text->size())))
+                                 .value_or(std::uint64_t{std::numeric_limits<std::uint16_t>::max()} + 1);
   std::string host = text->substr(0, colon);
   if (bracketed) host = host.ends_with(']') ? host.substr(1, host.size() - 2) : "";
-  if (!is_loopback(host, bracketed))
+  const auto loopback = is_loopback(host, bracketed);
+  if (port > std::numeric_limits<std::uint16_t>::max() || !loopback)
     return v.refuse_form(
-        "a loopback address, 127.0.0.1 or [::1]: off loopback TLS and a token are needed, which this version "
-        "does not have");
+        "an IP address and a port from 0 (the system chooses) to 65535, such as \"127.0.0.1:8421\" or \"[::1]:8421\"");
+  if (!*loopback && !(has_tls && has_tokens)) {
+    const std::string missing = has_tls ? "tokens_file" : has_tokens ? "tls" : "tls and tokens_file";
+    return v.refuse_form("a loopback address, 127.0.0.1 or [::1], as long as the api has no " + missing);
+  }
   node.api_host = host;
-  node.api_port = static_cast<std::uint16_t>(*port);
+  node.api_port = static_cast<std::uint16_t>(port);
 }
 
 template <class Reader>
@@ -82,7 +89,12 @@ const key_table& store_keys() {
   return table;
 }
 const key_table& api_keys() {
-  static const key_table table{"api", {{"listen", "a loopback address and a port, such as \"127.0.0.1:8421\""}}};
+  static const key_table table{
+      "api", {{"listen", "an address and a port, such as \"127.0.0.1:8421\""}, {"tokens_file"}, {"tls"}}};
+  return table;
+}
+const key_table& tls_keys() {
+  static const key_table table{"tls", {{"certificate", "the path of a PEM file"}, {"key", "the path of a PEM file"}}};
   return table;
 }
 const key_table& log_keys() {
@@ -134,7 +146,13 @@ void read_node(const mapping& spec, node_config& node) {
     if (const auto v = m.find("path")) node.store_path = text_of(*v).value_or(node.store_path);
   });
   in_section(spec, "api", api_keys(), [&](const mapping& m) {
-    if (const auto v = m.find("listen")) read_listen(*v, node);
+    if (const auto v = m.find("tokens_file")) node.api_tokens_file = text_of(*v);
+    in_section(m, "tls", tls_keys(), [&](const mapping& tls) {
+      const auto certificate = tls.find("certificate"), key = tls.find("key");
+      const auto c = certificate ? text_of(*certificate) : std::nullopt, k = key ? text_of(*key) : std::nullopt;
+      if (c && k) node.api_tls = tls_config{.certificate = *c, .key = *k};
+    });
+    if (const auto v = m.find("listen")) read_listen(*v, m.has("tls"), m.has("tokens_file"), node);
   });
   in_section(spec, "log", log_keys(), [&](const mapping& m) {
     read_word(m, "format", log_format_words(), node.log_format);

@@ -24,6 +24,7 @@ namespace homeostat::yaml {
 [[nodiscard]] const key_table& node_keys();
 [[nodiscard]] const key_table& store_keys();
 [[nodiscard]] const key_table& api_keys();
+[[nodiscard]] const key_table& tls_keys();
 [[nodiscard]] const key_table& log_keys();
 [[nodiscard]] const key_table& supervision_keys();
 [[nodiscard]] const key_table& pool_keys();

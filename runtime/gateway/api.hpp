@@ -1,5 +1,6 @@
 #pragma once
 
+#include "policies/authority/request_limit.hpp"
 #include "runtime/gateway/http_server.hpp"
 #include "runtime/gateway/router.hpp"
 #include "runtime/node/node.hpp"
@@ -8,14 +9,17 @@
 
 namespace homeostat {
 
-/// @returns the table of everything the API does. The node must outlive it.
-[[nodiscard]] router make_routes(node& n);
+/// What a deployment may not, but a test may want otherwise.
+struct api_limits {
+  http_limits server;
+  request_rate rate;
+};
 
-/// The node's HTTP API (design §11): health, metrics, status, audit and operator commands, as JSON of
-/// messages/control.proto. Errors are problem+json. Handlers block only on the node's own time limits.
-[[nodiscard]] http_handler make_api(node& n);
-
-/// Starts the API of a node on its configured loopback address. The node must outlive the server.
-[[nodiscard]] std::expected<std::unique_ptr<http_server>, std::string> serve_api(node& n);
+/// Starts the HTTP API of a node (design §11) where its configuration says: health, metrics, status, audit, events and
+/// operator commands, as JSON of messages/*.proto. Errors are problem+json. Handlers block only on the node's own time
+/// limits. On loopback without a tokens file everybody is admin; off loopback TLS and a tokens file are required.
+/// The node must outlive the server.
+[[nodiscard]] std::expected<std::unique_ptr<http_server>, std::string> serve_api(node& n,
+                                                                                 const api_limits& limits = {});
 
 } // namespace homeostat

@@ -1,5 +1,6 @@
 #include "messages/control.pb.h"
 #include "runtime/gateway/api_routes.hpp"
+#include "runtime/gateway/audit_message.hpp"
 
 #include <charconv>
 
@@ -21,12 +22,7 @@ http_response get_audit(node& n, const api_request& request) {
   auto records = n.audit_store().tail(count, loop ? std::optional<std::string_view>(*loop) : std::nullopt);
   if (!records) return problem(503, "the store does not answer", records.error().what);
   v1::AuditPage page;
-  for (const stored_record& record : *records) {
-    v1::AuditEntry* entry = page.add_entries();
-    entry->set_sequence(record.sequence);
-    entry->set_hash(to_hex(record.hash));
-    entry->mutable_record()->ParseFromString(record.payload);
-  }
+  for (const stored_record& record : *records) *page.add_entries() = audit_message(record);
   return json_answer(page);
 }
 

@@ -40,6 +40,8 @@ http_response call_authority(node& n, authority_call call, const api_request& re
   if (!view.ParseFromString(reply.body))
     return problem(500, "internal error", "the authority's answer is not readable");
   http_response response = json_answer(view, status);
+  if constexpr (std::is_same_v<View, v1::ProposalView>)
+    response.headers.emplace_back("ETag", "\"" + std::to_string(view.version()) + "\"");
   return response;
 }
 
@@ -59,6 +61,13 @@ template <class View> http_response decide_on(node& n, const std::string& verb, 
   if (!actor) return actor.error();
   authority_call call{.verb = verb, .id = request.path.at("id"), .actor = *actor, .body = body.SerializeAsString()};
   if (body.version() != 0) call.version = body.version();
+  if (const std::string& tag = request.http.if_match; !tag.empty() && tag != "*") {
+    const bool quoted = tag.size() > 2 && tag.front() == '"' && tag.back() == '"';
+    const std::string number = quoted ? tag.substr(1, tag.size() - 2) : tag;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), call.version);
+    if (error != std::errc() || end != number.data() + number.size() || call.version == 0)
+      return problem(412, title_of(412), "If-Match is " + tag + ", expected the version of the proposal in quotes");
+  }
   return call_authority<View>(n, std::move(call), request);
 }
 

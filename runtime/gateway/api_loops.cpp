@@ -51,7 +51,8 @@ void add_loop_routes(router& r, node& n) {
            .needs = permission::command,
            .takes = v1::OperatorCommand::descriptor(),
            .answers = v1::CommandResult::descriptor(),
-           .problems = {400, 404},
+           .problems = {404},
+           .refusals = {409},
            .handle = [&n, action = v.action](const api_request& request) { return post_command(n, action, request); }});
 }
 

@@ -3,6 +3,8 @@
 #include "runtime/gateway/router.hpp"
 #include "runtime/node/node.hpp"
 
+#include <memory>
+
 namespace homeostat {
 
 // The routes by subject; each function adds its own to the table. The node outlives the router.
@@ -11,5 +13,16 @@ void add_status_routes(router& r, node& n);    ///< /healthz, /readyz, /metrics,
 void add_audit_routes(router& r, node& n);     ///< /api/v1/audit
 void add_loop_routes(router& r, node& n);      ///< /api/v1/loops/{loop}/...
 void add_authority_routes(router& r, node& n); ///< proposals, recommendations, drift, plans, values by hand
+
+class access_control;
+class event_hub;
+void add_event_routes(router& r, std::shared_ptr<event_hub> hub,
+                      std::shared_ptr<access_control> access); ///< /api/v1/events
+
+/// Adds /openapi.json, made from the table; so it comes last.
+void add_openapi_route(router& r);
+
+/// The whole table.
+void add_all_routes(router& r, node& n, std::shared_ptr<event_hub> hub, std::shared_ptr<access_control> access);
 
 } // namespace homeostat

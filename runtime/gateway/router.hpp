@@ -49,6 +49,7 @@ struct api_route {
   std::string content_type{"application/json"};
   std::vector<query_key> query{};
   std::vector<unsigned> problems{}; ///< statuses of the handler's own refusals, beside those that any route may give
+  std::vector<unsigned> refusals{}; ///< statuses that come with `answers` too, because it says why
   std::function<http_response(const api_request&)> handle;
 };
 

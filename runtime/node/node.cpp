@@ -188,4 +188,14 @@ command_result node::command(const std::string& loop, const operator_command& co
   return result;
 }
 
+void node::record(audit_record record) {
+  const std::string what(name_of(record.kind));
+  const bool taken = store_->submit({.loop = {}, .records = {std::move(record)}, .state = {}, .durable = false},
+                                    [what](const audit_answer& answer) {
+                                      if (answer.status != audit_status::durable)
+                                        spdlog::error("no audit record of {}: {}", what, answer.text);
+                                    });
+  if (!taken) spdlog::error("no audit record of {}: the queue of the store is full", what);
+}
+
 } // namespace homeostat

@@ -38,6 +38,11 @@ public:
 
   /// Asks the authority. @returns its answer; status 503 if it does not answer.
   [[nodiscard]] authority_reply ask_authority(const authority_call& call);
+  /// Appends a record about the node itself to the audit trail, through the same bounded queue and chain as the loops'.
+  /// Does not wait: what the queue has no room for is logged and counted (audit_stats). From any thread.
+  void record(audit_record record);
+  /// @returns the present time of the node's clock.
+  [[nodiscard]] instant now() const { return time_.at(system_->clock().now()); }
 
   [[nodiscard]] const node_config& config() const { return config_; }
   [[nodiscard]] store& audit_store() { return store_->target(); }

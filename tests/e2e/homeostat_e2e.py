@@ -89,7 +89,7 @@ class Daemon:
             if not line:
                 break
             self.log.append(line)
-            match = re.search(r"API at http://([0-9.:]+)", line)
+            match = re.search(r"API at https?://([0-9.:]+)", line)
             if match:
                 self.address = match.group(1)
         if self.address is None:

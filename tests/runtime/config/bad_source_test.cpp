@@ -13,28 +13,42 @@ const bad_row node_rows[] = {
     {"ListenOffLoopback",
      "127.0.0.1:8421",
      "0.0.0.0:8421",
-     {"6: Node demo: spec.api.listen: is the text '0.0.0.0:8421', expected a loopback address, 127.0.0.1 or [::1]: off "
-      "loopback TLS and a token are needed, which this version does not have"}},
+     {"6: Node demo: spec.api.listen: is the text '0.0.0.0:8421', expected a loopback address, 127.0.0.1 or [::1], as "
+      "long as the api has no tls and tokens_file"}},
     {"ListenOnAName",
      "127.0.0.1:8421",
      "localhost:8421",
-     {"6: Node demo: spec.api.listen: is the text 'localhost:8421', expected a loopback address, 127.0.0.1 or [::1]: "
-      "off loopback TLS and a token are needed, which this version does not have"}},
+     {"6: Node demo: spec.api.listen: is the text 'localhost:8421', expected an IP address and a port from 0 (the "
+      "system chooses) to 65535, such as \"127.0.0.1:8421\" or \"[::1]:8421\""}},
     {"ListenWithoutPort",
      "127.0.0.1:8421",
      "127.0.0.1",
-     {"6: Node demo: spec.api.listen: is the text '127.0.0.1', expected a loopback address and a port from 0 (the "
-      "system chooses) to 65535, such as \"127.0.0.1:8421\""}},
+     {"6: Node demo: spec.api.listen: is the text '127.0.0.1', expected an IP address and a port from 0 (the system "
+      "chooses) to 65535, such as \"127.0.0.1:8421\" or \"[::1]:8421\""}},
     {"ListenOnAPortTooHigh",
      "127.0.0.1:8421",
      "127.0.0.1:65536",
-     {"6: Node demo: spec.api.listen: is the text '127.0.0.1:65536', expected a loopback address and a port from 0 "
-      "(the system chooses) to 65535, such as \"127.0.0.1:8421\""}},
+     {"6: Node demo: spec.api.listen: is the text '127.0.0.1:65536', expected an IP address and a port from 0 (the "
+      "system chooses) to 65535, such as \"127.0.0.1:8421\" or \"[::1]:8421\""}},
     {"ListenOnIpv6OffLoopback",
      "127.0.0.1:8421",
      "[::]:8421",
-     {"6: Node demo: spec.api.listen: is the text '[::]:8421', expected a loopback address, 127.0.0.1 or [::1]: off "
-      "loopback TLS and a token are needed, which this version does not have"}},
+     {"6: Node demo: spec.api.listen: is the text '[::]:8421', expected a loopback address, 127.0.0.1 or [::1], as "
+      "long as the api has no tls and tokens_file"}},
+    {"ListenOffLoopbackWithoutTls",
+     "\"127.0.0.1:8421\"",
+     "\"10.0.0.1:8421\", tokens_file: t",
+     {"6: Node demo: spec.api.listen: is the text '10.0.0.1:8421', expected a loopback address, 127.0.0.1 or [::1], as "
+      "long as the api has no tls"}},
+    {"ListenOffLoopbackWithoutTokens",
+     "\"127.0.0.1:8421\"",
+     "\"10.0.0.1:8421\", tls: {certificate: c, key: k}",
+     {"6: Node demo: spec.api.listen: is the text '10.0.0.1:8421', expected a loopback address, 127.0.0.1 or [::1], as "
+      "long as the api has no tokens_file"}},
+    {"TlsWithoutKey",
+     "\"127.0.0.1:8421\"",
+     "\"127.0.0.1:8421\", tls: {certificate: c}",
+     {"6: Node demo: spec.api.tls.key: is missing, expected the path of a PEM file"}},
     {"UnknownLogLevel",
      "level: info",
      "level: warning",

@@ -138,6 +138,17 @@ TEST(GoodConfig, JsonIsAccepted) {
   EXPECT_EQ(node.seed, 18446744073709551615U);
 }
 
+TEST(GoodConfig, OffLoopbackWithTlsAndTokens) {
+  const node_config node = loaded(R"({
+    "apiVersion": "homeostat/v1", "kind": "Node", "metadata": {"name": "edge"},
+    "spec": {"api": {"listen": "[::]:8421", "tokens_file": "t", "tls": {"certificate": "c.pem", "key": "k.pem"}}}
+  })");
+  EXPECT_EQ(node.api_host, "::");
+  EXPECT_EQ(node.api_port, 8421);
+  EXPECT_EQ(node.api_tokens_file, "t");
+  EXPECT_EQ(node.api_tls, (tls_config{.certificate = "c.pem", .key = "k.pem"}));
+}
+
 TEST(GoodConfig, KnobsOfEveryType) {
   const loop_config loop = only_loop(small("  safe_mode: {telemetry_timeout: 1m}", R"(
     - {name: ttl, scale: log, min: 20, max: 2000, default: 100, unit: ms, max_delta: {up: 50, down: 20}}

@@ -108,7 +108,7 @@ spec: {seed: x, api: {listen: "10.0.0.1:1"}}
           "demo.yaml:8: Node N: metadata.name: is 'N', expected a name of [a-z][a-z0-9_-]*, at most 63 characters",
           "demo.yaml:9: Node N: spec.seed: is 'x', expected a whole number of 0 or more",
           "demo.yaml:9: Node N: spec.api.listen: is the text '10.0.0.1:1', expected a loopback address, "
-          "127.0.0.1 or [::1]: off loopback TLS and a token are needed, which this version does not have"));
+          "127.0.0.1 or [::1], as long as the api has no tls and tokens_file"));
 }
 
 struct place_row {
