@@ -38,6 +38,7 @@ std::expected<http_request, http_response> plain_request(const http::request<htt
                       .idempotency_key = std::string(message["Idempotency-Key"]),
                       .accept = std::string(message[http::field::accept]),
                       .last_event_id = std::string(message["Last-Event-ID"]),
+                      .if_none_match = std::string(message[http::field::if_none_match]),
                       .peer = std::move(peer)};
 }
 

@@ -22,6 +22,7 @@ struct http_request {
   std::string idempotency_key{};
   std::string accept{};
   std::string last_event_id{};
+  std::string if_none_match{};
   std::string peer{}; ///< address of whoever sent it
 };
 
