@@ -23,7 +23,7 @@ export class Audit {
     this.fetched = 1000;
     this.kind_names = [];
     this.add_kinds(kinds);
-    const again = () => { this.page = 0; this.draw(); };
+    const again = () => { this.page = 0; this.draw(true); };
     by_id("audit-filter").addEventListener("input", again);
     by_id("audit-filter").addEventListener("submit", (event) => event.preventDefault());
     by_id("audit-newer").addEventListener("click", () => this.turn(-1));
@@ -75,7 +75,14 @@ export class Audit {
     return this.entries.filter((e) => (!loop || e.record.loop === loop) && (!kind || e.record.kind === kind) && words.every((w) => e.text.includes(w))).reverse();
   }
 
-  draw() {
+  /** A record that is open, focused or selected is being read: new ones wait then. */
+  is_read() {
+    const table = by_id("audit-table"), selection = getSelection();
+    return table.querySelector("details[open]") || table.contains(document.activeElement) || (!selection.isCollapsed && table.contains(selection.anchorNode));
+  }
+
+  /** @param wanted  the person asked for other records. */
+  draw(wanted = false) {
     const found = this.found(), pages = Math.max(1, Math.ceil(found.length / page_size));
     this.page = Math.min(this.page, pages - 1);
     const rows = found.slice(this.page * page_size, (this.page + 1) * page_size);
@@ -85,24 +92,21 @@ export class Audit {
     enable(by_id("audit-older"), this.page + 1 < pages);
     enable(by_id("audit-more"), this.entries.length < max_kept && Number(first) > 1);
     const shape = JSON.stringify(rows.map((e) => e.hash));
-    const table = by_id("audit-table");
-    if (shape === this.shape || (table.contains(document.activeElement) && this.page > 0)) return;
+    if (shape === this.shape) return;
+    if (!wanted && this.is_read()) return set_text(by_id("audit-summary"), `${by_id("audit-summary").textContent} · new records wait while you read one`);
     this.shape = shape;
-    const open = new Set([...table.querySelectorAll("details[open]")].map((d) => d.dataset.sequence));
-    const focus = table.contains(document.activeElement) ? document.activeElement.closest("details")?.dataset.sequence : null;
-    table.replaceChildren(h("table", { class: "records" }, h("caption", { class: "unseen" }, "Audit records, newest first"),
+    by_id("audit-table").replaceChildren(h("table", { class: "records" }, h("caption", { class: "unseen" }, "Audit records, newest first"),
       h("thead", {}, h("tr", {}, ...["#", "Time", "Loop", "What", "Values", "Who"].map((t) => h("th", { scope: "col" }, t)))),
-      h("tbody", {}, ...rows.map((e) => this.row(e, open.has(e.sequence))))));
-    if (focus) table.querySelector(`details[data-sequence="${focus}"] summary`)?.focus();
+      h("tbody", {}, ...rows.map((e) => this.row(e)))));
   }
 
-  row(entry, open) {
+  row(entry) {
     const r = entry.record, names = this.knobs[r.loop] ?? [];
     const values = (r.after ?? []).map((after, i) => `${names[i] ?? i} ${r.before?.length ? `${number(r.before[i])} → ` : ""}${number(after)}`).join(", ");
     const more = [["Evidence", r.evidence], ["Source", r.source], ["Class", r.classification], ["Generation", r.generation], ["Revision", r.revision], ["Hash", entry.hash]];
     return h("tr", { class: `kind-${r.kind}` }, h("td", { class: "num", "data-label": "#" }, entry.sequence), h("td", { "data-label": "Time" }, moment(us_to_ms(r.time_us))),
       h("td", { "data-label": "Loop" }, r.loop),
-      h("td", { "data-label": "What" }, h("details", { "data-sequence": entry.sequence, open }, h("summary", {}, describe(r)),
+      h("td", { "data-label": "What" }, h("details", {}, h("summary", {}, describe(r)),
         h("dl", { class: "facts" }, ...more.filter(([, v]) => v && v !== "0").map(([n, v]) => h("div", {}, h("dt", {}, n), h("dd", {}, v)))))),
       h("td", { "data-label": "Values" }, values), h("td", { "data-label": "Who" }, r.actor));
   }
@@ -110,7 +114,7 @@ export class Audit {
   turn(by) {
     if (by_id(by < 0 ? "audit-newer" : "audit-older").getAttribute("aria-disabled") === "true") return;
     this.page += by;
-    this.draw();
+    this.draw(true);
   }
 
   async fetch_more() {

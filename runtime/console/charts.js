@@ -4,7 +4,7 @@
 import { clock, number } from "./dom.js";
 import { mark_text } from "./history.js";
 
-const max_shown_probes = 150;   // beyond it dots are a smear
+const max_shown_probes = 80;   // beyond it dots are a smear, and the live line shows them
 const tick_steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400].map((s) => s * 1000);
 
 let colours = {};
@@ -89,6 +89,7 @@ const mark_styles = {
   "rolled back": () => ({ pointStyle: "triangle", rotation: 180, radius: 6, backgroundColor: colours.warn, borderColor: colours.panel, borderWidth: 1 }),
 };
 const mark_order = ["probe", "applied", "rejected", "rolled back"];
+const depth = { "rolled back": 0, rejected: 1, applied: 2, base: 3, objective: 3, probe: 4, live: 5 };   // 0 is in front
 
 export class Chart_view {
   /** @param index  of the knob in its loop; null: the objective. */
@@ -100,7 +101,7 @@ export class Chart_view {
     const lines = [{ type: "line", label: index === null ? "objective" : "live" }, { type: "line", label: "base" }];
     this.chart = new Chart(canvas, {
       type: "scatter",
-      data: { datasets: [...lines, ...mark_order.map((label) => ({ type: "scatter", label }))].map((d) => ({ ...d, data: [] })) },
+      data: { datasets: [...lines, ...mark_order.map((label) => ({ type: "scatter", label }))].map((d) => ({ ...d, order: depth[d.label], data: [] })) },
       options: {
         animation: false, parsing: false, normalized: true, maintainAspectRatio: false, responsive: true,
         layout: { padding: 0 },
@@ -126,7 +127,7 @@ export class Chart_view {
   paint() {
     const [live, base, ...marks] = this.chart.data.datasets;
     const stepped = this.index !== null;
-    Object.assign(live, { borderColor: colours.live, borderWidth: 1.5, pointRadius: 0, stepped });
+    Object.assign(live, { borderColor: stepped ? colours.live : colours.base, borderWidth: stepped ? 1 : 1.5, pointRadius: 0, stepped });
     Object.assign(base, { borderColor: colours.base, borderWidth: 2.5, pointRadius: 0, stepped });
     marks.forEach((m) => {
       const style = mark_styles[m.label]();
@@ -159,7 +160,7 @@ export class Chart_view {
     datasets[1].data = series.base ? shown(series.base, begin, now) : [];
     mark_order.forEach((kind, i) => {
       let marks = history.marks[kind].filter((m) => m.x >= begin && m.x <= now);
-      if (kind === "probe") marks = marks.slice(-max_shown_probes);
+      if (kind === "probe" && (!knob || marks.length > max_shown_probes)) marks = [];
       datasets[2 + i].data = marks.map((mark) => ({ x: mark.x, y: this.height(mark, series.live), mark })).filter((p) => Number.isFinite(p.y));
     });
     if (knob) this.fit_knob(knob, y); else fit_objective(datasets[0].data, y);
@@ -168,8 +169,8 @@ export class Chart_view {
 
   /** A refused value may lie outside the bounds: its mark then stands at the edge. */
   height(mark, live) {
-    if (this.index === null) return live.at(mark.x);
-    const knob = this.knobs[this.index], value = mark.record.after?.[this.index] ?? live.at(mark.x);
+    if (this.index === null) return live.at(mark.x); // nothing before its first value
+    const knob = this.knobs[this.index], value = mark.record.after?.[this.index] ?? live.at(mark.x) ?? knob.baseline;
     return Math.min(knob.max, Math.max(knob.min, value));
   }
 

@@ -17,7 +17,7 @@ export class Series {
     if (p.length > max_points) this.points = thinned(p);
   }
   last() { return this.points.at(-1); }
-  /** The value that held at a time. */
+  /** The value that held at a time; undefined before the first. */
   at(x) {
     const p = this.points;
     let low = 0, high = p.length;
@@ -25,7 +25,7 @@ export class Series {
       const middle = (low + high) >> 1;
       if (p[middle].x <= x) low = middle + 1; else high = middle;
     }
-    return low > 0 ? p[low - 1].y : p[0]?.y;
+    return p[low - 1]?.y;
   }
 }
 
@@ -94,8 +94,12 @@ export class LoopHistory {
     }
     if (record.kind === "safe_mode_entered") this.set_frozen(this.reasons.add(record.source).size > 0, at);
     if (record.kind === "safe_mode_left" && this.reasons.delete(record.source)) this.set_frozen(this.reasons.size > 0, at);
-    if (record.kind === "committed") record.after?.forEach((value, i) => this.knob(i).live.push(at, value));
     const kind = mark_kind(record);
+    if (record.kind === "committed")
+      record.after?.forEach((value, i) => {
+        this.knob(i).live.push(at, value);
+        if (kind !== "probe" || record.source === "return to base point") this.knob(i).base.push(at, value);
+      });
     if (!kind) return;
     const intent = this.intents.get(record.generation);
     const mark = { x: at, kind, record, sequence: entry.sequence, source: intent?.source || record.source,

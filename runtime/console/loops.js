@@ -26,6 +26,7 @@ class LoopCard {
     this.message = h("p", { class: "message", role: "status" });
     this.buttons = Object.fromEntries(verbs.map(([verb, label]) =>
       [verb, h("button", { type: "button", class: verb === "rollback" ? "danger" : "", "data-verb": verb, onclick: () => this.press(verb) }, label)]));
+    this.objective = h("div");
     this.figures = h("div", { class: "figures" });
     this.table = h("div", { class: "scroll" });
     this.details = h("details", { class: "alt", ontoggle: () => this.fill_table() }, h("summary", {}, "The latest changes as a table"), this.table);
@@ -34,7 +35,7 @@ class LoopCard {
       h("div", { class: "bar" }, title, this.state, this.facts, h("div", { class: "actions", role: "group", "aria-label": `Commands for ${name}` }, ...Object.values(this.buttons))),
       this.reasons, this.message,
       h("p", { class: "legend", "aria-hidden": "true" }, ...legend.map(([c, sign, text]) => h("span", {}, h("i", { class: `c-${c}` }, sign), ` ${text}`))),
-      this.figures, this.details);
+      this.objective, this.figures, this.details);
     new IntersectionObserver((seen) => { this.visible = seen.at(-1).isIntersecting; if (this.visible) this.draw(); }).observe(this.element);
   }
 
@@ -72,7 +73,8 @@ class LoopCard {
       const element = h("figure", { class: index === null ? "objective" : "knob" }, caption, h("div", { class: "plot" }, canvas));
       return { index, canvas, caption, element };
     });
-    this.figures.replaceChildren(...this.charts.map((c) => c.element));
+    this.objective.replaceChildren(this.charts[0].element);
+    this.figures.replaceChildren(...this.charts.slice(1).map((c) => c.element));
     for (const c of this.charts) c.view = new Chart_view(c.canvas, c.index);
   }
 
@@ -121,7 +123,7 @@ class LoopCard {
     this.say("", "…");
     try {
       const answer = await api.command(this.name, verb, reason);
-      this.say("ok", `${verb}: ${answer.text || "done"}`);
+      this.say("ok", answer.text || `${verb}: done`);
       this.after_command();
     } catch (problem) {
       this.say("bad", `${verb}: ${problem.words ?? problem.message}`);
@@ -195,7 +197,7 @@ export class Loops {
       card.update(loop);
     }
     const frozen = loops.filter((l) => l.state === "safe mode").length, down = loops.filter((l) => l.state === "down").length;
-    set_text(by_id("count-loops"), [String(loops.length), frozen && `${frozen} in safe mode`, down && `${down} down`].filter(Boolean).join(", "));
+    set_text(by_id("count-loops"), [String(loops.length), frozen && `${frozen} in safe mode`, down && `${down} down`].filter(Boolean).join(" · "));
   }
 
   /** Without the daemon nothing can be commanded, and what is shown is old. */

@@ -67,9 +67,13 @@ function begin() {
   by_id("main").hidden = false;
   by_id("who").hidden = Boolean(token());
   by_id("sign-out").hidden = !token();
-  events.start();
-  lists.forEach((l) => l.start());
-  audit.check_chain();
+  // One request first: without a token each of them would be a refusal on record.
+  api.status().catch((problem) => problem).then((answer) => {
+    if (answer.status === 401) return;
+    events.start();
+    lists.forEach((l) => l.start());
+    audit.check_chain();
+  });
 }
 
 function ask_for_token(said = "") {

@@ -103,7 +103,7 @@ class Live(WithBrowser, Scratch):
         self.assertNotEqual(outline, "none", "the focus is visible")
         page.driver.switch_to.active_element.send_keys("\ue007")  # Enter
         self.daemon.wait(lambda loop: "Manual" in loop["safe_mode_reasons"], "frozen")
-        page.wait_text(f"{CARD} .message", "pause: ")
+        page.wait(lambda: page.find(f"{CARD} .message").get_attribute("data-state") == "ok", "done")
         self.assertEqual(page.focused(), "pause", "the focus stays")
 
     def test_rollback_asks_why(self):
@@ -121,7 +121,7 @@ class Live(WithBrowser, Scratch):
         page.type("#ask-reason", "looks wrong to me")
         page.click("#ask-confirm")
         self.daemon.wait(lambda loop: loop["knobs"][0]["value"] == 50, "the baseline")
-        page.wait_text(f"{CARD} .message", "rollback: ")
+        page.wait(lambda: page.find(f"{CARD} .message").get_attribute("data-state") == "ok", "done")
         self.assertTrue(any("looks wrong to me" in json.dumps(r) for r in self.records()), "the reason is on record")
 
     def test_safe_mode_shows_why_and_ends_by_a_reset(self):
