@@ -1,6 +1,6 @@
 // What the lists of proposals, drift and recommendations have in common: rows that stay while nothing about them changes,
 // decisions with a reason, "not available in this version".
-import { by_id, clock, enable, h, number, set_state, set_text, us_to_ms } from "./dom.js";
+import { by_id, enable, h, moment, number, set_state, set_text, us_to_ms } from "./dom.js";
 
 const refresh_ms = 5000;
 const absent_ms = 60000;   // how often a part that the daemon does not have is asked for again
@@ -30,7 +30,7 @@ export function facts(pairs) {
 }
 
 export const percent = (fraction) => `${number((Number(fraction) * 100).toPrecision(3))} %`;
-export const moment_of = (us) => (Number(us) ? clock(us_to_ms(us)) : "");
+export const moment_of = (us) => (Number(us) ? moment(us_to_ms(us)) : "");
 
 /** One row with its buttons. @param make  builds the element's content from the item. */
 class Row {

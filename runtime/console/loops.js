@@ -30,13 +30,18 @@ class LoopCard {
     this.figures = h("div", { class: "figures" });
     this.table = h("div", { class: "scroll" });
     this.details = h("details", { class: "alt", ontoggle: () => this.fill_table() }, h("summary", {}, "The latest changes as a table"), this.table);
-    const title = h("h3", { id: `loop-${name}` }, name);
+    const title = h("h3", { id: `loop-${encodeURIComponent(name)}` }, name);
     this.element = h("article", { class: "panel loop", "aria-labelledby": title.id, "data-loop": name },
       h("div", { class: "bar" }, title, this.state, this.facts, h("div", { class: "actions", role: "group", "aria-label": `Commands for ${name}` }, ...Object.values(this.buttons))),
       this.reasons, this.message,
       h("p", { class: "legend", "aria-hidden": "true" }, ...legend.map(([c, sign, text]) => h("span", {}, h("i", { class: `c-${c}` }, sign), ` ${text}`))),
       this.objective, this.figures, this.details);
     new IntersectionObserver((seen) => { this.visible = seen.at(-1).isIntersecting; if (this.visible) this.draw(); }).observe(this.element);
+  }
+
+  remove() {
+    this.charts?.forEach((c) => c.view.destroy());
+    this.element.remove();
   }
 
   update(loop) {
@@ -177,7 +182,7 @@ export class Loops {
   take_status(status) {
     const loops = status.loops ?? [], list = by_id("loop-list");
     for (const name of [...this.cards.keys()].filter((n) => !loops.some((l) => l.name === n))) {
-      this.cards.get(name).element.remove();
+      this.cards.get(name).remove();
       this.cards.delete(name);
       this.histories.delete(name);
     }

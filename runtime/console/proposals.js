@@ -26,10 +26,12 @@ function next_words(p, now) {
 }
 
 function describe(p, row, now) {
-  const next = h("strong", { class: "next" });
-  const tick = () => set_text(next, next_words(row.item, now()));
-  row.tick = tick;
-  tick();
+  const next = h("strong", { class: "next" }), age = h("span");
+  row.tick = () => {
+    set_text(next, next_words(row.item, now()));
+    set_text(age, `${span(now() - us_to_ms(p.created_us))} ago (${moment_of(p.created_us)})`);
+  };
+  row.tick();
   const loops = [...new Set((p.changes ?? []).map((c) => c.loop))].join(", ");
   return [
     h("div", { class: "bar" }, h("h3", {}, `#${p.id} ${loops}`),
@@ -39,7 +41,7 @@ function describe(p, row, now) {
     ...(p.changes ?? []).map((c) => diff_table(`${c.loop}, from revision ${c.base_revision}${c.done ? ", done" : c.steps_taken ? `, ${c.steps_taken} steps taken` : ""}`, c.knobs ?? [])),
     facts([["Rationale", p.rationale], ["Evidence", p.evidence], ["Risk", (p.risk_terms ?? []).map((t) => (t.steps ? `${t.text} (+${t.steps})` : t.text)).join("; ")],
       ["Confidence", percent(p.confidence)], ["Expected gain", p.expected_gain === undefined || p.expected_gain === null ? "" : percent(p.expected_gain)],
-      ["From", [p.author, p.source].filter(Boolean).join(" via ")], ["Proposed", `${span(now() - us_to_ms(p.created_us))} ago (${moment_of(p.created_us)})`],
+      ["From", [p.author, p.source].filter(Boolean).join(" via ")], ["Proposed", age],
       ["Decided", [p.decision, p.decided_by && `by ${p.decided_by}`].filter(Boolean).join(" ")]]),
   ];
 }

@@ -125,7 +125,7 @@ class Live(WithBrowser, Scratch):
         self.assertTrue(any("looks wrong to me" in json.dumps(r) for r in self.records()), "the reason is on record")
 
     def test_safe_mode_shows_why_and_ends_by_a_reset(self):
-        self.config.write_text(self.config.read_text().replace("cooldown: 2s", "cooldown: 10min"))
+        self.config.write_text(self.config.read_text().replace("cooldown: 2s", "cooldown: 10m"))
         self.daemon.terminate()
         self.daemon = self.start()
         page = self.console()
