@@ -4,7 +4,6 @@ namespace homeostat {
 
 namespace {
 
-constexpr auto good_for = std::chrono::seconds(10);
 constexpr std::size_t findings_told = 20;
 
 } // namespace
@@ -29,7 +28,7 @@ v1::AuditVerdict verdict_of(const chain_report& report) {
 
 std::optional<chain_check::answer> chain_check::latest(std::chrono::milliseconds patience) {
   std::unique_lock lock(mutex_);
-  const auto fresh = [&] { return answer_ && std::chrono::steady_clock::now() - ended_at_ < good_for; };
+  const auto fresh = [&] { return answer_ && std::chrono::steady_clock::now() - ended_at_ < good_for_; };
   if (!running_ && !fresh()) {
     running_ = true;
     answer_.reset();

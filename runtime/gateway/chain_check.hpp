@@ -14,14 +14,16 @@ namespace homeostat {
 
 [[nodiscard]] v1::AuditVerdict verdict_of(const chain_report& report);
 
-/// Checks the audit chain for whoever asks: one check at a time on a thread of its own, its result good for 10 s, so
+/// Checks the audit chain for whoever asks: one check at a time on a thread of its own, its result good for a while, so
 /// that asking often costs nothing.
 class chain_check {
 public:
   using answer = std::expected<v1::AuditVerdict, std::string>;
 
   /// @param audit  outlives this, or is closed before it ends: that ends a running check.
-  explicit chain_check(store& audit) : audit_(audit) {}
+  /// @param good_for  how long a result answers for the chain.
+  explicit chain_check(store& audit, std::chrono::milliseconds good_for = std::chrono::seconds(10))
+      : audit_(audit), good_for_(good_for) {}
   ~chain_check() = default; // stops and joins
   chain_check(const chain_check&) = delete;
   chain_check& operator=(const chain_check&) = delete;
@@ -34,6 +36,7 @@ private:
   void run(const std::stop_token& stop);
 
   store& audit_;
+  std::chrono::milliseconds good_for_;
   std::mutex mutex_;
   std::condition_variable ended_;
   std::optional<answer> answer_;
