@@ -5,6 +5,7 @@
 #include "runtime/cli/commands.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/demo/audit_count.hpp"
+#include "runtime/gateway/chain_check.hpp"
 #include "runtime/store/sqlite_store.hpp"
 
 #include <spdlog/fmt/fmt.h>
@@ -61,24 +62,6 @@ int tail(const audit_options& options, bool json) {
   }
   if (json) fmt::print("{}\n", to_json(page));
   return exit_code::ok;
-}
-
-v1::AuditVerdict verdict_of(const chain_report& report) {
-  v1::AuditVerdict verdict;
-  verdict.set_intact(report.intact());
-  verdict.set_checked(report.checked);
-  verdict.set_head_sequence(report.head.sequence);
-  verdict.set_head_hash(to_hex(report.head.hash));
-  verdict.set_store_id(report.head.store_id);
-  verdict.set_findings_total(report.findings_total);
-  for (const chain_finding& finding : report.findings) {
-    auto* f = verdict.add_findings();
-    f->set_fault(std::string(to_string(finding.fault)));
-    f->set_sequence(finding.sequence);
-    f->set_expected(finding.expected);
-    f->set_found(finding.found);
-  }
-  return verdict;
 }
 
 int verify(const audit_options& options, bool json) {

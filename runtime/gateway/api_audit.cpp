@@ -1,6 +1,7 @@
 #include "messages/control.pb.h"
 #include "runtime/gateway/api_routes.hpp"
 #include "runtime/gateway/audit_message.hpp"
+#include "runtime/gateway/chain_check.hpp"
 
 #include <charconv>
 
@@ -9,6 +10,7 @@ namespace homeostat {
 namespace {
 
 constexpr std::size_t default_tail = 20;
+constexpr auto verdict_patience = std::chrono::seconds(2);
 
 http_response get_audit(node& n, const api_request& request) {
   std::size_t count = default_tail;
@@ -26,6 +28,16 @@ http_response get_audit(node& n, const api_request& request) {
   return json_answer(page);
 }
 
+http_response get_verdict(chain_check& check) {
+  const auto verdict = check.latest(verdict_patience);
+  if (!verdict) {
+    http_response later = problem(503, "still checking", "the chain is long: ask again for the verdict");
+    later.headers.emplace_back("Retry-After", "2");
+    return later;
+  }
+  return *verdict ? json_answer(**verdict) : problem(503, "the store does not answer", verdict->error());
+}
+
 } // namespace
 
 void add_audit_routes(router& r, node& n) {
@@ -39,6 +51,17 @@ void add_audit_routes(router& r, node& n) {
                    {"loop", "of this loop only"}},
          .problems = {503},
          .handle = [&n](const api_request& request) { return get_audit(n, request); }});
+  r.add(
+      {.method = "GET",
+       .path = "/api/v1/audit/verify",
+       .text =
+           "Whether the hash chain of the audit trail holds. The verdict is at most 10 s old; a broken chain is a 200.",
+       .needs = permission::read,
+       .answers = v1::AuditVerdict::descriptor(),
+       .problems = {503},
+       .handle = [check = std::make_shared<chain_check>(n.audit_store())](const api_request&) {
+         return get_verdict(*check);
+       }});
 }
 
 } // namespace homeostat

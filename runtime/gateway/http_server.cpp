@@ -40,6 +40,7 @@ std::expected<http_request, http_response> plain_request(const http::request<htt
                       .last_event_id = std::string(message["Last-Event-ID"]),
                       .host = std::string(message[http::field::host]),
                       .origin = std::string(message[http::field::origin]),
+                      .if_none_match = std::string(message[http::field::if_none_match]),
                       .peer = std::move(peer)};
 }
 

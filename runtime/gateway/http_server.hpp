@@ -24,7 +24,8 @@ struct http_request {
   std::string last_event_id{};
   std::string host{};
   std::string origin{}; ///< of the page whose script asks; only browsers send it
-  std::string peer{};   ///< address of whoever sent it
+  std::string if_none_match{};
+  std::string peer{}; ///< address of whoever sent it
 };
 
 /// A body that comes over time, such as server-sent events. Called on the server's thread; nothing here blocks.
