@@ -76,7 +76,6 @@ struct config_proposal {
   std::string decision;   ///< why, one line
   std::uint32_t refusals{0};
   std::optional<instant> retry_at;
-  bool undoing{false}; ///< one of its changes was refused for good: those made before are put back
   friend bool operator==(const config_proposal&, const config_proposal&) = default;
 };
 

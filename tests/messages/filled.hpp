@@ -26,10 +26,10 @@ namespace homeostat::testing {
 
 // clang-format off
 inline auto fields(violation& x) { auto& [code, knob, value, limit, retry] = x; return std::tie(code, knob, value, limit, retry); }
-inline auto fields(proposal& x) { auto& [kind, cls, approved, id, generation, revision, epoch, values, gradient, source, evidence] = x;
-  return std::tie(kind, cls, approved, id, generation, revision, epoch, values, gradient, source, evidence); }
+inline auto fields(proposal& x) { auto& [kind, cls, approved, id, generation, revision, epoch, values, gradient, source, evidence, approver, request, rehearsal] = x;
+  return std::tie(kind, cls, approved, id, generation, revision, epoch, values, gradient, source, evidence, approver, request, rehearsal); }
 inline auto fields(receipt& x) { auto& [generation, revision, at, values] = x; return std::tie(generation, revision, at, values); }
-inline auto fields(proposal_verdict& x) { auto& [id, accepted, refused] = x; return std::tie(id, accepted, refused); }
+inline auto fields(proposal_verdict& x) { auto& [id, accepted, refused, findings] = x; return std::tie(id, accepted, refused, findings); }
 inline auto fields(live_configuration& x) { auto& [generation, revision, at, values, base, frozen, baseline] = x;
   return std::tie(generation, revision, at, values, base, frozen, baseline); }
 inline auto fields(actuation& x) { auto& [ticket, generation, values] = x; return std::tie(ticket, generation, values); }
@@ -39,14 +39,29 @@ inline auto fields(objective_window& x) { auto& [generation, begin, end, digests
 inline auto fields(audit_answer& x) { auto& [ticket, status, text] = x; return std::tie(ticket, status, text); }
 inline auto fields(audit_record& x) { auto& [time, kind, generation, revision, change, cls, source, actor, evidence, before, after, reason, text] = x;
   return std::tie(time, kind, generation, revision, change, cls, source, actor, evidence, before, after, reason, text); }
-inline auto fields(audit_batch& x) { auto& [loop, records, state, durable] = x; return std::tie(loop, records, state, durable); }
-inline auto fields(operator_command& x) { auto& [action, actor, text, values, bounds] = x; return std::tie(action, actor, text, values, bounds); }
+inline auto fields(audit_batch& x) { auto& [loop, records, state, durable, kept] = x; return std::tie(loop, records, state, durable, kept); }
+inline auto fields(kept_state& x) { auto& [key, value] = x; return std::tie(key, value); }
+inline auto fields(captured_drift& x) { auto& [revision, at, desired, found] = x; return std::tie(revision, at, desired, found); }
+inline auto fields(authority_call& x) { auto& [verb, id, actor, automation, approve, version, body] = x; return std::tie(verb, id, actor, automation, approve, version, body); }
+inline auto fields(authority_reply& x) { auto& [status, body, problem] = x; return std::tie(status, body, problem); }
+inline auto fields(risk_term& x) { auto& [text, steps] = x; return std::tie(text, steps); }
+inline auto fields(risk_assessment& x) { auto& [result, terms] = x; return std::tie(result, terms); }
+inline auto fields(wanted_change& x) { auto& [loop, revision, before, values, steps, done] = x; return std::tie(loop, revision, before, values, steps, done); }
+inline auto fields(config_proposal& x) {
+  auto& [id, version, changes, cls, source, author, rationale, evidence, confidence, gain, itself, risk, state, created, acknowledged, decided, reminded, by, person, decision, refusals, retry] = x;
+  return std::tie(id, version, changes, cls, source, author, rationale, evidence, confidence, gain, itself, risk, state, created, acknowledged, decided, reminded, by, person, decision, refusals, retry); }
+inline auto fields(config_recommendation& x) {
+  auto& [id, state, loop, source, revision, before, values, evidence, confidence, gain, first, last, seen, snoozed, by, decision] = x;
+  return std::tie(id, state, loop, source, revision, before, values, evidence, confidence, gain, first, last, seen, snoozed, by, decision); }
+inline auto fields(authority_ledger& x) { auto& [last, changes, rules, sources] = x; return std::tie(last, changes, rules, sources); }
+inline auto fields(authority_index& x) { auto& [ledger, proposals, advice] = x; return std::tie(ledger, proposals, advice); }
+inline auto fields(operator_command& x) { auto& [action, actor, text, values, bounds, revision] = x; return std::tie(action, actor, text, values, bounds, revision); }
 inline auto fields(command_result& x) { auto& [ok, text] = x; return std::tie(ok, text); }
 inline auto fields(knob_status& x) { auto& [name, unit, value, base, baseline, min, max] = x;
   return std::tie(name, unit, value, base, baseline, min, max); }
 inline auto fields(loop_status& x) {
-  auto& [name, pool, state, generation, revision, knobs, reasons, objective, applied, rejected, rollbacks, entries, windows, digests, faults, text, restarts] = x;
-  return std::tie(name, pool, state, generation, revision, knobs, reasons, objective, applied, rejected, rollbacks, entries, windows, digests, faults, text, restarts); }
+  auto& [name, pool, state, generation, revision, knobs, reasons, objective, applied, rejected, rollbacks, entries, windows, digests, faults, text, restarts, request, drifts] = x;
+  return std::tie(name, pool, state, generation, revision, knobs, reasons, objective, applied, rejected, rollbacks, entries, windows, digests, faults, text, restarts, request, drifts); }
 inline auto fields(sensor_status& x) { auto& [windows, digests, faults] = x; return std::tie(windows, digests, faults); }
 inline auto fields(rate_window& x) { auto& [count, span, accepted] = x; return std::tie(count, span, accepted); }
 inline auto fields(knob_movement::second_total& x) { auto& [second, distance] = x; return std::tie(second, distance); }
@@ -57,15 +72,15 @@ inline auto fields(regression_state& x) { auto& [current, reference, variance, d
 inline auto fields(safe_mode_state::hold& x) { auto& [reason, since, until] = x; return std::tie(reason, since, until); }
 inline auto fields(safe_mode_state& x) { auto& [holds, objective, recovered, entries] = x; return std::tie(holds, objective, recovered, entries); }
 inline auto fields(tested_baseline& x) { auto& [name, revision, values] = x; return std::tie(name, revision, values); }
-inline auto fields(pending_change& x) { auto& [ticket, generation, phase, origin, kind, id, wanted, actor, reason, cls] = x;
-  return std::tie(ticket, generation, phase, origin, kind, id, wanted, actor, reason, cls); }
+inline auto fields(pending_change& x) { auto& [ticket, generation, phase, origin, kind, id, wanted, actor, reason, cls, request] = x;
+  return std::tie(ticket, generation, phase, origin, kind, id, wanted, actor, reason, cls, request); }
 inline auto fields(governor_state& x) {
   auto& [generation, last_generation, revision, last_ticket, live, base, live_known, unread, baseline, pending, restore, restore_actor, restore_reason,
          updates, probes, last_change, movement, regression, judged, rollbacks, hostile, cumulative, failures, recorded, unrecorded,
-         stable, safe_mode, last_window, last_objective, last_now, stopping] = x;
+         stable, safe_mode, drifts, request, last_reading, last_window, last_objective, last_now, stopping] = x;
   return std::tie(generation, last_generation, revision, last_ticket, live, base, live_known, unread, baseline, pending, restore, restore_actor, restore_reason,
          updates, probes, last_change, movement, regression, judged, rollbacks, hostile, cumulative, failures, recorded, unrecorded,
-         stable, safe_mode, last_window, last_objective, last_now, stopping); }
+         stable, safe_mode, drifts, request, last_reading, last_window, last_objective, last_now, stopping); }
 inline auto fields(spsa_state& x) { auto& [phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions] = x;
   return std::tie(phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions); }
 inline auto fields(online_step& x) { auto& [point, reason] = x; return std::tie(point, reason); }
