@@ -26,7 +26,7 @@ struct node_setup {
   supervision_settings supervision{.strategy = restart_strategy::rest_for_one};
   std::shared_ptr<store_port> store;
   std::vector<pool_setup> pools;
-  authority_settings authority;
+  authority_settings authority{};
   time_line time;
   std::uint64_t seed{0};
 };

@@ -20,7 +20,7 @@ using testing::anything, testing::distinct, testing::same;
 // Every type of the block, in its order: a type added to the block and not to this list stops the build.
 using registered = std::tuple<proposal, proposal_verdict, live_configuration, actuation, actuation_answer,
                               objective_window, audit_batch, audit_answer, operator_command, command_result,
-                              loop_status, sensor_status, std::vector<loop_status>>;
+                              loop_status, sensor_status, std::vector<loop_status>, authority_call, authority_reply>;
 
 template <std::size_t I>
 constexpr bool has_its_id =

@@ -220,16 +220,29 @@ template <class S, class T> void fill(S& s, std::optional<T>& x) {
   if (s.flag()) fill(s, x.emplace());
 }
 
-template <class S> void fill(S& s, std::map<std::string, std::uint64_t>& x) {
+template <class S> void fill(S& s, std::pair<std::string, std::string>& x) {
+  fill(s, x.first);
+  fill(s, x.second);
+}
+
+template <class S, class Key, class T> void fill(S& s, std::map<Key, T>& x) {
   x.clear();
   for (std::size_t i = s.size(4); i > 0; --i) {
-    const std::string key = s.text();
+    Key key;
+    fill(s, key);
     fill(s, x[key]);
   }
 }
 
 template <class S, with_fields T> void fill(S& s, T& x) {
   std::apply([&](auto&... each) { (fill(s, each), ...); }, fields(x));
+}
+
+/// A proposal changes something, and was acknowledged at some time if it was.
+template <class S> void fill(S& s, config_proposal& x) {
+  std::apply([&](auto&... each) { (fill(s, each), ...); }, fields(x));
+  if (x.changes.empty()) fill(s, x.changes.emplace_back());
+  if (!x.acknowledged) fill(s, x.acknowledged.emplace());
 }
 
 /// A hold lies at its reason's place.

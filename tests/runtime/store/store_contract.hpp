@@ -25,7 +25,7 @@ struct store_implementation {
 
 /// What every store must do. The tests are in store_contract.cpp; a test program links that file and instantiates the
 /// suite with its implementation.
-class store_contract : public testing::TestWithParam<store_implementation> {
+class store_contract : public ::testing::TestWithParam<store_implementation> {
 protected:
   void SetUp() override {
     place_ = GetParam().make_place();
