@@ -61,7 +61,7 @@ spec: {store: {path: )" + (folder.path / "audit.db").string() +
 apiVersion: homeostat/v1
 kind: Source
 metadata: {name: demo}
-spec: {cache_demo: {}}
+spec: {command: {sense: [none], apply: [none], read_back: [none]}} # stands for the plant below
 ---
 apiVersion: homeostat/v1
 kind: Loop
