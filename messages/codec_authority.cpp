@@ -62,7 +62,6 @@ void put(v1::ConfigProposal* out, const config_proposal& x) {
 
 void get(const v1::ConfigProposal& in, config_proposal& x) {
   if (!in.complete()) throw malformed("is cut short");
-  if (in.changes().empty()) throw malformed("changes nothing");
   x.id = in.id();
   x.version = in.version();
   for (const auto& change : in.changes()) get(change, x.changes.emplace_back());

@@ -26,6 +26,7 @@ authority_state start_authority(const authority_config& config, authority_memory
     return loop != config.loops.end() && loop->knobs.size() == values.size();
   };
   for (config_proposal& p : memory.proposals) {
+    if (p.changes.empty()) continue;
     const bool whole = std::ranges::all_of(p.changes, [&](const wanted_change& c) { return fits(c.loop, c.values); });
     if (!is_settled(p) && !whole)
       settle(p, review_state::stale, "homeostat", "the configuration of its loops has changed", now);

@@ -106,8 +106,8 @@ void add_all_routes(router& r, node& n, std::shared_ptr<event_hub> hub, std::sha
   add_loop_routes(r, n);
   add_authority_routes(r, n);
   add_event_routes(r, std::move(hub), std::move(access));
-  add_openapi_route(r);
   add_console_routes(r);
+  add_openapi_route(r); // last: it describes those before it
 }
 
 std::expected<std::unique_ptr<http_server>, std::string> serve_api(node& n, const api_limits& limits) {

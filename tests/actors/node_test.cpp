@@ -277,9 +277,10 @@ TEST_F(node_test, StopsInReverseOrder) {
   EXPECT_LT(stop_takes(5s), 1s);
   EXPECT_EQ(stopped->value, true);
   const std::vector<std::string> order = ended();
-  ASSERT_THAT(order, SizeIs(2 + 2 + 4 * 5));
+  ASSERT_THAT(order, SizeIs(3 + 2 + 4 * 5));
   EXPECT_EQ(order.back(), "supervisor") << "the node itself";
   EXPECT_EQ(order[order.size() - 2], "audit-sink");
+  EXPECT_EQ(order[order.size() - 3], "authority");
   EXPECT_EQ(store->records_of(audit_kind::stopped).size(), 4U);
   EXPECT_EQ(system.registry().running(), 0U);
 }

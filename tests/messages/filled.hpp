@@ -238,10 +238,9 @@ template <class S, with_fields T> void fill(S& s, T& x) {
   std::apply([&](auto&... each) { (fill(s, each), ...); }, fields(x));
 }
 
-/// A proposal changes something, and was acknowledged at some time if it was.
+/// A proposal was acknowledged at some time if it was.
 template <class S> void fill(S& s, config_proposal& x) {
   std::apply([&](auto&... each) { (fill(s, each), ...); }, fields(x));
-  if (x.changes.empty()) fill(s, x.changes.emplace_back());
   if (!x.acknowledged) fill(s, x.acknowledged.emplace());
 }
 

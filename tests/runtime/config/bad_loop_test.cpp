@@ -154,7 +154,7 @@ const bad_row loop_rows[] = {
     {"UnknownStrategy",
      "name: spsa",
      "name: cma_es",
-     {"43: Loop connections: spec.strategy.name: is 'cma_es', expected one of adaptive, spsa"}},
+     {"43: Loop connections: spec.strategy.name: is 'cma_es', expected one of adaptive, spsa, none"}},
     {"SettingOfTheOtherStrategy",
      "name: spsa",
      "name: adaptive, alpha: 1",

@@ -13,7 +13,7 @@
 namespace homeostat {
 namespace {
 
-constexpr std::size_t shipped_configurations = 5;
+constexpr std::size_t shipped_configurations = 6;
 
 std::string content_of(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);

@@ -126,7 +126,8 @@ spec:
       expect_fits(part, named ? at(schema, {"properties", key}) : at(schema, {"additionalProperties"}),
                   where + "." + key);
     }
-    for (const Value& required : at(schema, {"required"}).list_value().values())
+    const Value all_required = at(schema, {"required"});
+    for (const Value& required : all_required.list_value().values())
       EXPECT_TRUE(has(value, required.string_value())) << where << " lacks " << required.string_value();
   }
 
@@ -144,7 +145,8 @@ TEST_F(OpenApi, HasEveryRouteOfTheTableAndNoOther) {
   add_all_routes(table, *n, hub, access);
   std::set<std::string> wanted, found;
   for (const api_route& route : table.routes()) wanted.insert(route.method + " " + route.path);
-  for (const auto& [path, item] : at(root, {"paths"}).struct_value().fields())
+  const Value paths = at(root, {"paths"});
+  for (const auto& [path, item] : paths.struct_value().fields())
     for (const auto& [method, operation] : item.struct_value().fields())
       found.insert((method == "get" ? "GET " : method == "post" ? "POST " : method + " ") + path);
   EXPECT_EQ(found, wanted);
@@ -152,7 +154,8 @@ TEST_F(OpenApi, HasEveryRouteOfTheTableAndNoOther) {
 }
 
 TEST_F(OpenApi, EveryPathAnswersAsDocumented) {
-  for (const auto& [path, item] : at(root, {"paths"}).struct_value().fields())
+  const Value paths = at(root, {"paths"});
+  for (const auto& [path, item] : paths.struct_value().fields())
     for (const auto& [method, operation] : item.struct_value().fields()) {
       const Value responses = at(operation, {"responses"});
       if (has(at(responses, {"200", "content"}), "text/event-stream")) continue; // has no end: see the e2e test
