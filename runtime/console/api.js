@@ -92,18 +92,18 @@ export async function post(path, body, version) {
 }
 
 const part = encodeURIComponent;
+/** Without a token the body says who it was; with one the daemon knows. */
+const signed = (body) => (token() ? body : { ...body, actor: own_name() || "anonymous" });
 
 export const api = {
   status: () => get("/api/v1/status"),
   audit: (tail, loop) => get(`/api/v1/audit?tail=${tail}${loop ? `&loop=${part(loop)}` : ""}`),
   verify: () => get("/api/v1/audit/verify"),
-  /** Without a token the body says who it was; with one the daemon knows. */
-  command: (loop, verb, text) =>
-    post(`/api/v1/loops/${part(loop)}/${verb}`, { ...(token() ? {} : { actor: own_name() || "anonymous" }), text }),
+  command: (loop, verb, text) => post(`/api/v1/loops/${part(loop)}/${verb}`, signed({ text })),
   proposals: () => get("/api/v1/proposals"),
-  decide: (id, verb, version, text) => post(`/api/v1/proposals/${part(id)}/${verb}`, { text }, version),
+  decide: (id, verb, version, text) => post(`/api/v1/proposals/${part(id)}/${verb}`, signed({ text }), version),
   drift: () => get("/api/v1/drift"),
-  settle_drift: (loop, revision, verb, text) => post(`/api/v1/drift/${part(loop)}/${part(revision)}/${verb}`, { text }),
+  settle_drift: (loop, revision, verb, text) => post(`/api/v1/drift/${part(loop)}/${part(revision)}/${verb}`, signed({ text })),
   recommendations: () => get("/api/v1/recommendations"),
-  answer_recommendation: (id, verb, body) => post(`/api/v1/recommendations/${part(id)}/${verb}`, body),
+  answer_recommendation: (id, verb, body) => post(`/api/v1/recommendations/${part(id)}/${verb}`, signed(body)),
 };

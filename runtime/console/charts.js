@@ -105,6 +105,7 @@ export class Chart_view {
       options: {
         animation: false, parsing: false, normalized: true, maintainAspectRatio: false, responsive: true,
         layout: { padding: 0 },
+        elements: { point: { radius: 0, hoverRadius: 3 } }, // of lines; marks have their own
         interaction: { mode: "nearest", axis: "x", intersect: false },
         plugins: {
           legend: { display: false },
@@ -127,8 +128,8 @@ export class Chart_view {
   paint() {
     const [live, base, ...marks] = this.chart.data.datasets;
     const stepped = this.index !== null;
-    Object.assign(live, { borderColor: stepped ? colours.live : colours.base, borderWidth: stepped ? 1 : 1.5, pointRadius: 0, stepped });
-    Object.assign(base, { borderColor: colours.base, borderWidth: 2.5, pointRadius: 0, stepped });
+    Object.assign(live, { borderColor: stepped ? colours.live : colours.base, borderWidth: stepped ? 1 : 1.5, stepped });
+    Object.assign(base, { borderColor: colours.base, borderWidth: 2.5, stepped });
     marks.forEach((m) => {
       const style = mark_styles[m.label]();
       Object.assign(m, style, { hoverRadius: (style.radius ?? 3) + 1, hoverBorderColor: style.borderColor });

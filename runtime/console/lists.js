@@ -3,6 +3,7 @@
 import { by_id, enable, h, moment, number, set_state, set_text, us_to_ms } from "./dom.js";
 
 const refresh_ms = 5000;
+const burst_ms = 300;
 const absent_ms = 60000;   // how often a part that the daemon does not have is asked for again
 let row_number = 0;
 
@@ -104,13 +105,20 @@ export class List {
     if (this.running) this.timer = setTimeout(() => this.tick(), absent ? absent_ms : refresh_ms);
   }
 
+  /** Something happened: once for a burst of events, and not where there is nothing to ask. */
+  refresh_soon() {
+    if (this.absent || this.soon) return;
+    this.soon = setTimeout(() => { this.soon = null; if (this.running) this.refresh(); }, burst_ms);
+  }
+
   /** @returns false if this daemon does not have it. */
   async refresh() {
     try {
       this.show(await this.load());
+      this.absent = false;
       return true;
     } catch (problem) {
-      const absent = problem.status === 404 || problem.status === 405;
+      const absent = this.absent = problem.status === 404 || problem.status === 405;
       if (absent) this.show([]);
       set_text(this.note, absent ? "Not available in this version." : problem.words ?? problem.message);
       this.note.hidden = false;

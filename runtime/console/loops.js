@@ -7,6 +7,7 @@ import { announce, by_id, clock, enable, h, number, set_state, set_text, with_un
 import { LoopHistory, describe } from "./history.js";
 
 const table_rows = 20;
+const message_ms = 10000;
 const legend = [["live", "━", "live value"], ["base", "━", "base point"], ["baseline", "╌", "baseline"], ["band", "▒", "bounds"],
                 ["ok", "●", "applied"], ["muted", "·", "probe"], ["bad", "✕", "rejected"], ["warn", "▼", "rolled back"], ["frozen", "■", "safe mode"]];
 const verbs = [["pause", "Pause"], ["resume", "Resume"], ["rollback", "Roll back…"], ["safe-mode-reset", "Reset safe mode…"]];
@@ -138,7 +139,11 @@ class LoopCard {
     this.buttons[verb].focus();
   }
 
-  say(state, text) { set_state(this.message, state, text); }
+  say(state, text) {
+    set_state(this.message, state, text);
+    clearTimeout(this.fading);
+    if (state === "ok") this.fading = setTimeout(() => set_state(this.message, "", ""), message_ms); // refusals stay
+  }
 
   way_back() {
     return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ...["Knob", "Now", "Baseline"].map((t) => h("th", { scope: "col" }, t)))),

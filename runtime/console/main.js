@@ -43,7 +43,7 @@ const events = new Events({
   audit(entries, live) {
     loops.take_audit(entries, live);
     audit.take(entries);
-    if (live && entries.some((e) => !list_kinds.has(e.record.kind))) lists.forEach((l) => l.refresh());
+    if (live && entries.some((e) => !list_kinds.has(e.record.kind))) lists.forEach((l) => l.refresh_soon());
   },
   connection(state, problem) {
     const before = connection;

@@ -32,8 +32,9 @@ def proposal(number, risk, age_s, **more):
 class FakeApi:
     """Serves until closed. `posts` holds every POST: path, headers, body."""
 
-    def __init__(self, token=None):
+    def __init__(self, token=None, absent=()):
         self.token = token
+        self.absent = absent  # paths that this daemon does not have
         self.posts = []
         self.proposals = [proposal(1, "LOW", 900), proposal(2, "HIGH", 60, next="expires"), proposal(3, "MEDIUM", 500), proposal(4, "HIGH", 600, next="expires")]
         self.drifts = [{"loop": "pool", "revision": "9", "found_us": now_us(-30), "tags": ["break-glass", "requires-review"],
@@ -102,6 +103,8 @@ class FakeApi:
             return self.answer(request, 200, file.read_bytes(), TYPES[file.suffix], **{"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"})
         if self.refused(request):
             return None
+        if path in self.absent:
+            return self.problem(request, 404, "no such page")
         if path == "/api/v1/events":
             return self.stream(request)
         pages = {"/api/v1/status": self.status, "/api/v1/audit": lambda: {"entries": self.audit()}, "/api/v1/audit/verify": lambda: self.verdict,
