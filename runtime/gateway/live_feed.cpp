@@ -17,7 +17,11 @@ constexpr unsigned heartbeat_ticks = 15;      // proxies close what is silent fo
 
 void live_feed::tick() {
   hub_.check_subscribers();
-  if (!hub_.listening()) return;
+  if (!hub_.listening()) {
+    // Kept up to date, so that whoever comes next misses nothing between what they fetch and our next look.
+    if (const auto head = node_.audit_store().head()) audited_ = head->sequence;
+    return;
+  }
   publish_audit();
   if (const auto status = status_message(node_)) hub_.publish_state("status", to_json(*status));
   if (++quiet_ < heartbeat_ticks) return;
