@@ -18,8 +18,7 @@ constexpr unsigned heartbeat_ticks = 15;      // proxies close what is silent fo
 void live_feed::tick() {
   hub_.check_subscribers();
   if (!hub_.listening()) {
-    // Kept up to date, so that whoever comes next misses nothing between what they fetch and our next look.
-    if (const auto head = node_.audit_store().head()) audited_ = head->sequence;
+    skip_audit(); // whoever comes next misses nothing between what they fetch and our next look
     return;
   }
   publish_audit();
@@ -29,14 +28,17 @@ void live_feed::tick() {
   hub_.heartbeat();
 }
 
+void live_feed::skip_audit() {
+  if (const auto head = node_.audit_store().head()) audited_ = head->sequence;
+}
+
 void live_feed::publish_audit() {
   const auto head = node_.audit_store().head();
   if (!head) return; // the status says that the store does not answer
-  if (!audited_) audited_ = head->sequence;
-  if (head->sequence <= *audited_) return;
+  if (head->sequence <= audited_) return;
   // Who was away for longer than the hub remembers reads /api/v1/audit: the sequences show the gap.
   const std::uint64_t from =
-      std::max(*audited_ + 1, head->sequence - std::min(head->sequence, std::uint64_t{records_per_tick - 1}));
+      std::max(audited_ + 1, head->sequence - std::min(head->sequence, std::uint64_t{records_per_tick - 1}));
   const auto records = node_.audit_store().range(from, records_per_tick, std::nullopt);
   if (!records) return;
   for (const stored_record& record : *records) {

@@ -11,7 +11,7 @@ namespace homeostat {
 /// each with its data as JSON. Works only while somebody listens.
 class live_feed {
 public:
-  live_feed(node& n, event_hub& hub) : node_(n), hub_(hub) {}
+  live_feed(node& n, event_hub& hub) : node_(n), hub_(hub) { skip_audit(); }
   /// Call once a second, from one thread. May wait for the node, at most 4 s.
   void tick();
 
@@ -19,8 +19,10 @@ private:
   void publish_audit();
   node& node_;
   event_hub& hub_;
-  std::optional<std::uint64_t> audited_; ///< sequence of the last record published; nothing before the first listener
-  unsigned quiet_{0};                    ///< ticks since the last heartbeat
+  /// What is in the store already, listeners fetch.
+  void skip_audit();
+  std::uint64_t audited_{0}; ///< sequence of the last record published or skipped
+  unsigned quiet_{0};        ///< ticks since the last heartbeat
 };
 
 } // namespace homeostat
