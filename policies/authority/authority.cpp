@@ -28,6 +28,7 @@ authority_state start_authority(const authority_config& config, authority_memory
   for (config_proposal& p : memory.proposals) {
     if (p.changes.empty()) continue;
     const bool whole = std::ranges::all_of(p.changes, [&](const wanted_change& c) { return fits(c.loop, c.values); });
+    if (p.state == review_state::approved && !p.decided) p.decided = now;
     if (!is_settled(p) && !whole)
       settle(p, review_state::stale, "homeostat", "the configuration of its loops has changed", now);
     s.ledger.last_id = std::max(s.ledger.last_id, p.id);
@@ -200,7 +201,10 @@ std::optional<instant> authority_turn::next_look() const {
   };
   for (const auto& [id, p] : state_.proposals) {
     consider(next_review(p, config_.review).at);
-    if (p.state == review_state::approved) consider(p.retry_at);
+    if (p.state == review_state::approved) {
+      consider(p.retry_at);
+      consider(*p.decided + config_.review.expire_after);
+    }
   }
   for (const auto& [id, r] : state_.advice) consider(next_advice(r, config_.advice_expires));
   return look;

@@ -29,6 +29,10 @@ bool time_may_cure(violation_code code) {
 } // namespace
 
 void authority_turn::follow_timers() {
+  // What was approved and cannot be applied for so long was approved for another world (I12).
+  for (auto& [id, p] : state_.proposals)
+    if (p.state == review_state::approved && now_ - *p.decided >= config_.review.expire_after)
+      give_up(p, review_state::expired, "homeostat", "approved, but could not be applied in time: " + p.decision);
   for (auto& [id, p] : state_.proposals)
     for (review_event e = expire_review(p, config_.review, now_); e != review_event::none;
          e = expire_review(p, config_.review, now_)) {

@@ -37,7 +37,7 @@ private:
 
   // authority_watch.cpp: what the loops report
   void on_revision_moved(const governed_loop& loop, loop_view& view, const loop_observation& o);
-  void watch_axes(const governed_loop& loop, const knob_values& from, const knob_values& to);
+  void watch_axes(const governed_loop& loop, const knob_values& from, const knob_values& to, std::string_view cause);
   void watch_baseline(const governed_loop& loop, loop_view& view);
   void run_rules(const governed_loop& loop, loop_view& view, const loop_observation& o);
   void run_rule(const governed_loop& loop, loop_view& view, std::size_t rule, double wanted);

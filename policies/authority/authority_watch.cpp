@@ -14,6 +14,9 @@ void authority_turn::on(const loop_observation& o) {
   const bool first = view.revision == 0;
   const bool moved = !first && view.revision != o.revision;
   const knob_values from = view.base;
+  // "proposal/17/2" and "proposal/17/3" have one cause.
+  const std::string cause =
+      o.last_request == view.last_request ? "" : o.last_request.substr(0, o.last_request.rfind('/'));
   view.known = true;
   view.generation = o.generation;
   view.frozen = o.frozen;
@@ -22,7 +25,7 @@ void authority_turn::on(const loop_observation& o) {
   if (first || moved) on_revision_moved(*loop, view, o);
   view.revision = o.revision;
   view.base = o.base;
-  if (moved) watch_axes(*loop, from, o.base);
+  if (moved) watch_axes(*loop, from, o.base, cause);
   watch_baseline(*loop, view);
   run_rules(*loop, view, o);
 }
@@ -53,7 +56,8 @@ void authority_turn::on_revision_moved(const governed_loop& loop, loop_view& vie
   }
 }
 
-void authority_turn::watch_axes(const governed_loop& loop, const knob_values& from, const knob_values& to) {
+void authority_turn::watch_axes(const governed_loop& loop, const knob_values& from, const knob_values& to,
+                                std::string_view cause) {
   if (from.size() != to.size()) return;
   for (std::size_t i = 0; i < loop.knobs.size(); ++i) {
     const knob_spec& knob = loop.knobs[i];
@@ -61,7 +65,7 @@ void authority_turn::watch_axes(const governed_loop& loop, const knob_values& fr
     if (way == 0 || knob.concern.empty()) continue;
     auto axis = std::ranges::find(state_.axes, knob.concern, &axis_history::axis);
     if (axis == state_.axes.end()) axis = state_.axes.insert(axis, {.axis = knob.concern, .moves = {}});
-    const auto fight = observe(*axis, config_.contention, loop.name, way > 0, now_);
+    const auto fight = observe(*axis, config_.contention, loop.name, way > 0, now_, cause);
     if (!fight) continue;
     const governed_loop* a = loop_named(fight->first);
     const governed_loop* b = loop_named(fight->second);

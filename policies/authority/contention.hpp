@@ -23,6 +23,7 @@ struct axis_move {
   std::string loop;
   bool up{false};
   instant at{};
+  std::string cause; ///< what asked for it; empty: unknown
   friend bool operator==(const axis_move&, const axis_move&) = default;
 };
 
@@ -40,9 +41,11 @@ struct contention {
   std::uint32_t alternations{0};
 };
 
-/// Takes a move of a base point. Two moves of one loop in the same direction in a row count as one.
+/// Takes a move of a base point. Two moves of one loop in the same direction in a row count as one, and so do
+/// all moves of one cause: the steps of a change that is walked are one change.
 /// @returns the fight, once, at the move that completes it; the history then starts over.
 [[nodiscard]] std::optional<contention> observe(axis_history& history, const contention_settings& settings,
-                                                std::string_view loop, bool up, instant now);
+                                                std::string_view loop, bool up, instant now,
+                                                std::string_view cause = {});
 
 } // namespace homeostat

@@ -221,6 +221,17 @@ TEST(Authority, SpendsABudgetOnWhatNobodyDecided) {
   EXPECT_EQ(w.in_force("db")[0], 262) << "the third one waits for the next hour";
 }
 
+TEST(Authority, AnApprovalDoesNotLastForEver) {
+  authority_world w(one_loop());
+  const auto id = propose(w, wish_for("db", "memory", 300));
+  w.command("db", {.action = operator_action::pause, .actor = "eve", .text = {}, .values = {}});
+  ASSERT_TRUE(w.feed(proposal_decision{.id = id, .decision = approval()}).answer);
+  w.pass(24h * 7 - 1h, 1h);
+  EXPECT_EQ(w.proposal_of(id).state, review_state::approved);
+  w.pass(2h, 1h);
+  EXPECT_EQ(w.proposal_of(id).state, review_state::expired);
+}
+
 // ---- rules --------------------------------------------------------------------------------------------------------
 
 authority_config with_rule(feedback_pattern pattern) {

@@ -333,5 +333,14 @@ TEST(Contention, TakesTwoLoopsInTurn) {
   EXPECT_EQ(moves({{"a", true}, {"b", false}, {"a", true}, {"b", false}, {"a", true}}, 16min), 0) << "too slow";
 }
 
+TEST(Contention, TheStepsOfOneChangeAreOneMove) {
+  axis_history history{.axis = "memory", .moves = {}};
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_FALSE(observe(history, {}, "a", true, start + i * 1s, "proposal/1"));
+    EXPECT_FALSE(observe(history, {}, "b", false, start + i * 1s, "proposal/2"));
+  }
+  EXPECT_EQ(history.moves.size(), 2U);
+}
+
 } // namespace
 } // namespace homeostat
