@@ -150,19 +150,18 @@ class Requests(Guarded):
 
     def test_too_many_requests_are_turned_away_for_a_moment(self):
         daemon = self.start()
-        codes, retry = set(), None
-        connection = http.client.HTTPConnection(daemon.address, timeout=20)
-        for _ in range(20000):  # on a keep-alive connection: far above 200 a second
-            connection.request("GET", "/nowhere", headers={"Authorization": "Bearer " + self.tokens["viewer"]})
-            answer = connection.getresponse()
-            answer.read()
-            codes.add(answer.status)
-            retry = answer.headers["Retry-After"]
-            if answer.status == 429:
-                break
-        connection.close()
-        self.assertEqual(codes, {404, 429})
-        self.assertGreaterEqual(int(retry), 1)
+        host, port = daemon.address.split(":")
+        one = f"GET /nowhere HTTP/1.1\r\nHost: {daemon.address}\r\nAuthorization: Bearer {self.tokens['viewer']}\r\n\r\n"
+        got = b""
+        with socket.create_connection((host, int(port)), timeout=20) as s:
+            for batch in range(1, 41):  # pipelined: far above 200 a second also on a busy machine
+                s.sendall(500 * one.encode())
+                while got.count(b"HTTP/1.1 ") < 500 * batch:
+                    got += s.recv(1 << 20)
+                if b"HTTP/1.1 429" in got:
+                    break
+        self.assertEqual(set(re.findall(rb"HTTP/1.1 (\d+)", got)), {b"404", b"429"})
+        self.assertGreaterEqual(int(re.search(rb"Retry-After: (\d+)", got)[1]), 1)
         self.assertEqual(self.status(daemon, "GET", "/api/v1/status", token=self.tokens["admin"]), 200)
         self.assertEqual(self.status(daemon, "GET", "/healthz"), 200)
 
