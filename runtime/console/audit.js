@@ -101,11 +101,14 @@ export class Audit {
   }
 
   row(entry) {
-    const r = entry.record, names = this.knobs[r.loop] ?? [];
-    const values = (r.after ?? []).map((after, i) => `${names[i] ?? i} ${r.before?.length ? `${number(r.before[i])} → ` : ""}${number(after)}`).join(", ");
+    const r = entry.record, loop = r.loop || (/^loop (.+?): /.exec(r.text)?.[1] ?? ""); // what concerns several loops says which in its text
+    const names = this.knobs[loop] ?? [], after = r.after ?? [];
+    const changed = after.map((_, i) => i).filter((i) => r.before?.[i] !== after[i]);
+    const values = (changed.length ? changed : after.map((_, i) => i))
+      .map((i) => `${names[i] ?? `knob ${i + 1}`} ${r.before?.length ? `${number(r.before[i])} → ` : ""}${number(after[i])}`).join(", ");
     const more = [["Evidence", r.evidence], ["Source", r.source], ["Class", r.classification], ["Generation", r.generation], ["Revision", r.revision], ["Hash", entry.hash]];
     return h("tr", { class: `kind-${r.kind}` }, h("td", { class: "num", "data-label": "#" }, entry.sequence), h("td", { "data-label": "Time" }, moment(us_to_ms(r.time_us))),
-      h("td", { "data-label": "Loop" }, r.loop),
+      h("td", { "data-label": "Loop" }, loop),
       h("td", { "data-label": "What" }, h("details", {}, h("summary", {}, describe(r)),
         h("dl", { class: "facts" }, ...more.filter(([, v]) => v && v !== "0").map(([n, v]) => h("div", {}, h("dt", {}, n), h("dd", {}, v)))))),
       h("td", { "data-label": "Values" }, values), h("td", { "data-label": "Who" }, r.actor));
