@@ -309,11 +309,15 @@ caf::result<authority_reply> on_advice(self_ptr self, const authority_call& call
   return owed->promise();
 }
 
-authority_reply list_proposals(const authority_actor_state& s) {
+/// Those that are not settled, and the newest of the others.
+authority_reply list_proposals(const authority_actor_state& s, bool open_only) {
+  constexpr int settled_shown = 200;
   v1::ProposalPage page;
-  // The newest first.
-  for (auto it = s.core.proposals.rbegin(); it != s.core.proposals.rend(); ++it)
+  int settled = 0;
+  for (auto it = s.core.proposals.rbegin(); it != s.core.proposals.rend(); ++it) {
+    if (is_settled(it->second) && (open_only || ++settled > settled_shown)) continue;
     *page.add_proposals() = view_of(s.settings.config, it->second);
+  }
   return reply_of(page);
 }
 
@@ -344,7 +348,7 @@ caf::result<authority_reply> on_call(self_ptr self, const authority_call& call) 
   if (call.verb == "propose" || call.verb == "recommend" || call.verb == "plan") return on_wish(self, call);
   if (const auto verb = reviews.find(call.verb); verb != reviews.end()) return on_review(self, call, verb->second);
   if (const auto verb = advices.find(call.verb); verb != advices.end()) return on_advice(self, call, verb->second);
-  if (call.verb == "proposals") return list_proposals(s);
+  if (call.verb == "proposals") return list_proposals(s, call.id == "open");
   if (call.verb == "proposal") return show_proposal(s, call.id);
   if (call.verb == "recommendations") return list_advice(s);
   return refusal(404, "'" + call.verb + "' is not known");

@@ -92,7 +92,8 @@ int list_knobs(const common_options& common) {
 
 int list_proposals(const common_options& common, bool all) {
   v1::ProposalPage page;
-  if (const auto code = get_from(common, "/api/v1/proposals", page)) return *code;
+  if (const auto code = get_from(common, all ? "/api/v1/proposals" : "/api/v1/proposals?state=open", page))
+    return *code;
   int shown = 0;
   for (const auto& p : page.proposals()) {
     if (!all && p.state() != "pending" && p.state() != "acknowledged" && p.state() != "approved") continue;

@@ -169,11 +169,17 @@ void add_authority_routes(router& r, node& n) {
   const auto* decides = v1::DecisionRequest::descriptor();
   r.add({.method = "GET",
          .path = "/api/v1/proposals",
-         .text = "All proposals, the newest first.",
+         .text = "Proposals that wait or are being applied, and the newest 200 of the others, the newest first.",
          .needs = permission::read,
          .answers = v1::ProposalPage::descriptor(),
+         .query = {{.name = "state", .text = "open: only those that wait or are being applied"}},
+         .problems = {400},
          .handle = [&n](const api_request& q) {
-           return call_authority<v1::ProposalPage>(n, {.verb = "proposals", .id = {}, .actor = "-", .body = {}}, q);
+           const auto state = q.query_value("state");
+           if (state && *state != "open")
+             return problem(400, "bad query", "state is '" + *state + "', expected open or nothing");
+           return call_authority<v1::ProposalPage>(
+               n, {.verb = "proposals", .id = state.value_or(""), .actor = "-", .body = {}}, q);
          }});
   r.add({.method = "GET",
          .path = "/api/v1/proposals/{id}",
