@@ -1,10 +1,14 @@
 """The four feedback patterns through the real daemon: command line, HTTP, a plant made of programs."""
 
 import json
+import pathlib
+import re
+import subprocess
 import unittest
 import urllib.error
 import urllib.request
 
+import authority_load
 from homeostat_e2e import Scratch, run
 
 NODE = """  authority:
@@ -168,6 +172,21 @@ class Authority(Scratch):
         self.decide(numbers[2], "approve")
         self.applied(numbers[2], 47)
         self.assertEqual(run("audit", "verify", "--store", self.store).returncode, 0)
+
+    def test_optuna_drives_the_loop_through_the_api(self):
+        self.begin("proposal-gated")
+        example = pathlib.Path(__file__).parents[2] / "docs" / "examples" / "drive_with_optuna.py"
+        done = subprocess.run(["/usr/bin/python3", example, f"http://{self.daemon.address}", "size", "size", "20", "80", "6"],
+                              capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        trials = re.findall(r"size=(\d+): ([\d.]+)", done.stdout)
+        self.assertGreaterEqual(len(trials), 4, done.stdout)
+        best = int(re.search(r"best: size=(\d+)", done.stdout)[1])
+        self.daemon.wait(lambda l: l["knobs"][0]["value"] == best, "the best value")
+        self.assertIn("optuna", {r["source"] for r in self.records() if r["kind"] == "intent"})
+
+    def test_many_clients_at_once_lose_nothing_and_apply_nothing_twice(self):
+        self.assertTrue(authority_load.load(seconds=6, clients=50))
 
 
 if __name__ == "__main__":
