@@ -87,7 +87,7 @@ void authority_turn::answer(review_refusal kind, std::string text) {
   effects_.answer = std::unexpected(review_error{kind, std::move(text)});
 }
 
-audit_record& authority_turn::record(audit_kind kind, std::string loop, std::string actor) {
+audit_record& authority_turn::record(audit_kind kind, const std::string& loop, std::string actor) {
   audit_record& r = effects_.records.emplace_back();
   r.time = now_;
   r.kind = kind;

@@ -132,7 +132,7 @@ void authority_turn::take_step(config_proposal& p, std::size_t change, std::uint
   }
 }
 
-void authority_turn::give_up(config_proposal& p, review_state state, std::string by, std::string why) {
+void authority_turn::give_up(config_proposal& p, review_state state, std::string by, const std::string& why) {
   // Decided together, so not left half done: what is still as we left it goes back.
   if (p.state == review_state::approved)
     for (const wanted_change& c : p.changes) {

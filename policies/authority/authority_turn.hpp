@@ -49,14 +49,14 @@ private:
   void ask_governor(config_proposal& p);
   void take_step(config_proposal& p, std::size_t change, std::uint64_t revision, const knob_values& values);
   void refused(config_proposal& p, std::size_t change, const violation& v);
-  void give_up(config_proposal& p, review_state state, std::string by, std::string why);
+  void give_up(config_proposal& p, review_state state, std::string by, const std::string& why);
   [[nodiscard]] bool spend_budget(config_proposal& p);
 
   // authority.cpp
   void answer(review_refusal kind, std::string text);
   void touch(const config_proposal& p) { effects_.proposals.insert(p.id); }
   void note(audit_kind kind, const config_proposal& p, std::string_view what, const std::string& actor);
-  audit_record& record(audit_kind kind, std::string loop, std::string actor);
+  audit_record& record(audit_kind kind, const std::string& loop, std::string actor);
   void notice(std::string kind, std::string text);
   void forget_old();
   [[nodiscard]] const governed_loop* loop_named(std::string_view name) const;

@@ -57,25 +57,25 @@ struct config_proposal {
   std::uint64_t id{0};
   std::uint64_t version{1};           ///< counts every change of this record
   std::vector<wanted_change> changes; ///< 1.., decided together, at most one per loop
-  change_class classification{change_class::proposal};
-  std::string source; ///< feedback source or rule; empty: a person
-  std::string author; ///< who posted it
+  std::string source;                 ///< feedback source or rule; empty: a person
+  std::string author;                 ///< who posted it
   std::string rationale;
   std::string evidence;
   double confidence{0};                ///< 0..1
   std::optional<double> expected_gain; ///< fraction of the objective
-  bool may_apply_itself{false};        ///< false: nothing but a person's decision applies it, whatever its risk
   risk_assessment risk;                ///< result: the class it has now
-  review_state state{review_state::pending};
   instant created{};
   std::optional<instant> acknowledged;
   std::optional<instant> decided;
-  bool reminded{false};
-  std::string decided_by; ///< a person, "homeostat" for a timer, or "governor"
-  bool by_person{false};  ///< approved by a person
-  std::string decision;   ///< why, one line
+  std::optional<instant> retry_at; ///< an approved one is asked for again then
+  std::string decided_by;          ///< a person, "homeostat" for a timer, or "governor"
+  std::string decision;            ///< why, one line
   std::uint32_t refusals{0};
-  std::optional<instant> retry_at;
+  change_class classification{change_class::proposal};
+  review_state state{review_state::pending};
+  bool may_apply_itself{false}; ///< false: nothing but a person's decision applies it, whatever its risk
+  bool reminded{false};
+  bool by_person{false}; ///< approved by a person
   friend bool operator==(const config_proposal&, const config_proposal&) = default;
 };
 

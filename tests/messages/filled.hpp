@@ -48,8 +48,8 @@ inline auto fields(risk_term& x) { auto& [text, steps] = x; return std::tie(text
 inline auto fields(risk_assessment& x) { auto& [result, terms] = x; return std::tie(result, terms); }
 inline auto fields(wanted_change& x) { auto& [loop, revision, before, values, steps, done] = x; return std::tie(loop, revision, before, values, steps, done); }
 inline auto fields(config_proposal& x) {
-  auto& [id, version, changes, cls, source, author, rationale, evidence, confidence, gain, itself, risk, state, created, acknowledged, decided, reminded, by, person, decision, refusals, retry] = x;
-  return std::tie(id, version, changes, cls, source, author, rationale, evidence, confidence, gain, itself, risk, state, created, acknowledged, decided, reminded, by, person, decision, refusals, retry); }
+  auto& [id, version, changes, source, author, rationale, evidence, confidence, gain, risk, created, acknowledged, decided, retry, by, decision, refusals, cls, state, itself, reminded, person] = x;
+  return std::tie(id, version, changes, source, author, rationale, evidence, confidence, gain, risk, created, acknowledged, decided, retry, by, decision, refusals, cls, state, itself, reminded, person); }
 inline auto fields(config_recommendation& x) {
   auto& [id, state, loop, source, revision, before, values, evidence, confidence, gain, first, last, seen, snoozed, by, decision] = x;
   return std::tie(id, state, loop, source, revision, before, values, evidence, confidence, gain, first, last, seen, snoozed, by, decision); }
