@@ -292,6 +292,13 @@ class Deciding(WithBrowser, unittest.TestCase):
         page.wait(lambda: self.rows("recommendation-list") == ["r-1"], "what there is")
         self.assertEqual(page.errors(absent), [])
 
+    def test_records_from_before_the_stream_are_not_missed(self):
+        fake = self.fake()
+        fake.unstreamed = [("operator_command", "in between")]
+        page = self.open(fake.address)
+        page.wait_text("#connection", "live")
+        page.wait_text("#audit-table", "in between")
+
     def test_a_broken_chain_is_loud(self):
         page = self.open(self.fake().address)
         page.wait_text("#chain", "CHAIN BROKEN")
