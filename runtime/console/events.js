@@ -59,11 +59,11 @@ export class Events {
 
   stop() { this.run_number++; this.abort?.abort(); }
 
-  async catch_up(count, live = false) {
+  async catch_up(count) {
     const { entries = [] } = await api.audit(count);
     // A store that was replaced begins again.
     if (entries.length > 0 && Number(entries.at(-1).sequence) < this.last) this.last = 0;
-    this.take(entries, live);
+    this.take(entries, false);
   }
 
   take(entries, live) {
@@ -89,8 +89,11 @@ export class Events {
       }
       if (!answer.headers.get("Content-Type")?.startsWith("text/event-stream")) { this.abort.abort(); return false; }
       this.on.connection("live");
-      let missed = false;
+      // What was recorded between our first look and the stream's beginning is in neither, so that the first event is a
+      // reason to look again, as is one that the daemon had to drop.
+      let missed = false, begun = false;
       const parser = new EventParser(({ type, data }) => {
+        if (!begun || type === "lost") missed = begun = true;
         if (type === "status") this.on.status(JSON.parse(data));
         if (type !== "audit") return;
         const entry = JSON.parse(data);
@@ -103,7 +106,7 @@ export class Events {
         if (done || this.run_number !== mine) break;
         alive();
         parser.feed(value);
-        if (missed) { missed = false; await this.catch_up(first_tail, true); }
+        if (missed) { missed = false; await this.catch_up(first_tail); }
       }
     } finally {
       clearTimeout(watchdog);
@@ -119,7 +122,7 @@ export class Events {
       if (this.run_number !== mine) return;
       const before = this.last;
       const { entries = [] } = await api.audit(50);
-      if (entries.length > 0 && Number(entries[0].sequence) > before + 1) await this.catch_up(first_tail, true);
+      if (entries.length > 0 && Number(entries[0].sequence) > before + 1) await this.catch_up(first_tail);
       else this.take(entries, true);
       this.on.status(await api.status());
     }

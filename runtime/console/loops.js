@@ -159,6 +159,7 @@ export class Loops {
     this.span_ms = 600000;
     this.refresh = refresh;
     this.skew = 0;
+    this.lateness = [];
     by_id("spans").addEventListener("change", (event) => { this.span_ms = Number(event.target.value) * 1000; this.redraw(); });
     when_theme_changes(() => this.cards.forEach((card) => card.charts?.forEach((c) => c.view.repaint())));
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.redraw(); });
@@ -181,7 +182,11 @@ export class Loops {
 
   check_clock(at) {
     const late = Date.now() - at;
-    if (late < this.skew - 250 || Math.abs(late - this.skew) > 60000) this.skew = late;
+    this.lateness = [...this.lateness.slice(-4), late];
+    const least = Math.min(...this.lateness);
+    // A record from the future proves a wrong clock at once; late ones only when they are all equally late.
+    const steady = this.lateness.length === 5 && Math.max(...this.lateness) - least < 2000;
+    if (late < this.skew - 250 || (steady && least > this.skew + 60000)) this.skew = late;
   }
 
   take_status(status) {

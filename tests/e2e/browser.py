@@ -67,7 +67,7 @@ class Browser:
         raise AssertionError(f"not within {seconds} s: {what}\n" + self.run("return document.body.innerText")[:3000])
 
     def wait_text(self, selector, part, seconds=60):
-        return self.wait(lambda: part in self.text(selector), f"'{part}' in {selector}, which is '{self.text(selector)}'", seconds)
+        return self.wait(lambda: part in self.text(selector), f"'{part}' in {selector}", seconds)
 
     def emulate(self, width, height, dark=False, scale=1):
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",

@@ -45,6 +45,7 @@ class FakeApi:
         self.verdict = {"intact": False, "checked": "3", "head_sequence": "3", "head_hash": "00", "store_id": "x", "findings_total": "1",
                         "findings": [{"fault": "altered", "sequence": "2", "expected": "aa", "found": "bb"}]}
         self.streams = 0
+        self.unstreamed = []  # records from between the page's first look and the stream
         fake = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -75,7 +76,7 @@ class FakeApi:
         return [{"sequence": str(i + 1), "hash": f"{i:064x}",
                  "record": {"time_us": now_us(-10 + i), "kind": kind, "loop": "pool", "generation": "5", "revision": "7", "change": "no_change",
                             "classification": "operator", "source": "", "actor": "ada", "evidence": "", "before": [], "after": [], "text": text}}
-                for i, (kind, text) in enumerate(kinds)]
+                for i, (kind, text) in enumerate(kinds + (self.unstreamed if self.streams else []))]
 
     @staticmethod
     def answer(request, status, body, content_type="application/json", **headers):
