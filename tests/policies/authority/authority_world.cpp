@@ -128,6 +128,10 @@ command_result authority_world::command(const std::string& loop, operator_comman
   return result;
 }
 
+void authority_world::sense(const std::string& loop, const objective_window& window) {
+  decide_at(loops.at(loop), window);
+}
+
 void authority_world::meddle(const std::string& loop, knob_values values) { loops.at(loop).plant = values; }
 
 } // namespace homeostat::testing

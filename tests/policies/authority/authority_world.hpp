@@ -19,6 +19,8 @@ public:
   authority_effects feed(const authority_input& input);
   /// Every loop reports. @param metrics  of the rules of one loop; the others sense nothing.
   void observe(const std::string& loop = {}, std::vector<std::optional<double>> metrics = {});
+  /// A governor gets a window of telemetry.
+  void sense(const std::string& loop, const objective_window& window);
   /// Time passes; timers go off at their times, loops report every `every`.
   void pass(duration span, duration every = 1min);
   /// The process dies between any two of its steps and starts again from what was kept.
