@@ -37,6 +37,7 @@ void add_validate(CLI::App& app, common_options& common, int& result);
 void add_status(CLI::App& app, common_options& common, int& result);
 void add_loop_commands(CLI::App& app, common_options& common, int& result);
 void add_authority(CLI::App& app, common_options& common, int& result);
+void add_policy(CLI::App& app, common_options& common, int& result);
 void add_audit(CLI::App& app, common_options& common, int& result);
 void add_demo(CLI::App& app, common_options& common, int& result);
 void add_search(CLI::App& app, common_options& common, int& result);

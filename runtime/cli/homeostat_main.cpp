@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   add_status(app, common, result);
   add_loop_commands(app, common, result);
   add_authority(app, common, result);
+  add_policy(app, common, result);
   add_audit(app, common, result);
   add_demo(app, common, result);
   add_solve(app, common, result);

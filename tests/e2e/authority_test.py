@@ -173,6 +173,22 @@ class Authority(Scratch):
         self.applied(numbers[2], 47)
         self.assertEqual(run("audit", "verify", "--store", self.store).returncode, 0)
 
+    def test_rules_are_tested_against_examples(self):
+        examples = pathlib.Path(__file__).parents[2] / "deploy" / "examples"
+        config, cases = examples / "gated-workers.yaml", examples / "gated-workers.cases.yaml"
+        good = run("policy", "test", str(config), str(cases))
+        self.assertEqual(good.returncode, 0, good.stdout + good.stderr)
+        self.assertIn("4 of 4 cases as expected", good.stdout)
+        bad = self.folder / "cases.yaml"
+        bad.write_text(cases.read_text().replace("expect: [32]", "expect: [36]"))
+        wrong = run("policy", "test", str(config), str(bad))
+        self.assertEqual(wrong.returncode, 1)
+        self.assertIn("asks for 32, expected 36", wrong.stdout)
+        bad.write_text(cases.read_text().replace("workers/long-queue", "workers/short-queue", 1))
+        unknown = run("policy", "test", str(config), str(bad))
+        self.assertEqual(unknown.returncode, 1)
+        self.assertRegex(unknown.stderr, r"cases.yaml:5: .*is 'workers/short-queue', expected LOOP/RULE")
+
     def test_optuna_drives_the_loop_through_the_api(self):
         self.begin("proposal-gated")
         example = pathlib.Path(__file__).parents[2] / "docs" / "examples" / "drive_with_optuna.py"
