@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Tunes a loop with Optuna, through Homeostat's API: Optuna searches, the governor decides, the audit says who wanted what.
 
-The loop has `pattern: proposal-gated` and the node registers the feedback source `optuna` (docs/approve-a-change.md). Optuna's
+The loop has `pattern: proposal-gated`, and `rollback: {on_regression: false}` with a high `regression_count_limit`, since trials
+are worse on purpose; the node registers the feedback source `optuna` (docs/approve-a-change.md). Optuna's
 wishes get the verdicts that any other proposal gets: what the guardrails refuse is told to Optuna as failed.
 
     drive_with_optuna.py http://127.0.0.1:8421 LOOP KNOB MIN MAX TRIALS
