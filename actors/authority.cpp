@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <set>
+#include <string_view>
 
 namespace homeostat {
 
@@ -67,7 +69,9 @@ audit_batch batch_of(const authority_actor_state& s, authority_effects& effects)
     const auto found = s.core.advice.find(id);
     batch.kept.push_back({key_of(id), found == s.core.advice.end() ? "" : encode(found->second)});
   }
-  if (effects.ledger || !batch.kept.empty()) {
+  // What there is changes with the ledger when something is opened, and when something is forgotten.
+  const bool forgotten = std::ranges::any_of(batch.kept, [](const kept_state& kept) { return kept.value.empty(); });
+  if (effects.ledger || forgotten) {
     authority_index index{.ledger = s.core.ledger, .proposals = {}, .advice = {}};
     for (const auto& [id, p] : s.core.proposals) index.proposals.push_back(id);
     for (const auto& [id, r] : s.core.advice) index.advice.push_back(id);
@@ -174,15 +178,15 @@ void feed(self_ptr self, const authority_input& input, owed_reply owed) {
 
 /// Loops whose metrics, moves or distance from the baseline matter, and those that something waits for.
 std::vector<std::string> watched_loops(const authority_actor_state& s) {
+  std::set<std::string_view> waited_for;
+  for (const auto& [id, p] : s.core.proposals)
+    if (!is_settled(p))
+      for (const wanted_change& change : p.changes) waited_for.insert(change.loop);
   std::vector<std::string> names;
   for (const governed_loop& loop : s.settings.config.loops) {
     const bool by_itself = !loop.rules.empty() || loop.return_to_baseline ||
                            std::ranges::any_of(loop.knobs, [](const knob_spec& k) { return !k.concern.empty(); });
-    const bool waited_for = std::ranges::any_of(s.core.proposals, [&](const auto& entry) {
-      return !is_settled(entry.second) &&
-             std::ranges::find(entry.second.changes, loop.name, &wanted_change::loop) != entry.second.changes.end();
-    });
-    if (by_itself || waited_for) names.push_back(loop.name);
+    if (by_itself || waited_for.contains(loop.name)) names.push_back(loop.name);
   }
   return names;
 }

@@ -17,7 +17,6 @@ namespace homeostat {
 namespace codec {
 
 constexpr std::size_t proposal_kinds = 4;
-constexpr std::size_t change_classes = 5;
 
 void put(v1::Violation* out, const violation& x) {
   out->set_code(std::string(name_of(x.code)));

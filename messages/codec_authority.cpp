@@ -1,5 +1,6 @@
 // What the authority keeps.
 #include "messages/codec.hpp"
+#include "messages/codec_change.hpp"
 #include "messages/codec_fields.hpp"
 #include "messages/state.pb.h"
 
@@ -8,8 +9,6 @@ namespace homeostat {
 namespace {
 
 using codec::enum_of, codec::get, codec::malformed, codec::put, codec::text, codec::to_instant, codec::to_us;
-
-constexpr std::size_t change_classes = 5;
 
 void put(v1::StoredChange* out, const wanted_change& x) {
   out->set_loop(text(x.loop));
@@ -65,7 +64,7 @@ void get(const v1::ConfigProposal& in, config_proposal& x) {
   x.id = in.id();
   x.version = in.version();
   for (const auto& change : in.changes()) get(change, x.changes.emplace_back());
-  x.classification = enum_of<change_class>(in.classification(), change_classes, "classification");
+  x.classification = enum_of<change_class>(in.classification(), codec::change_classes, "classification");
   x.source = in.source();
   x.author = in.author();
   x.rationale = in.rationale();
@@ -130,9 +129,7 @@ void get(const v1::StoredRecommendation& in, config_recommendation& x) {
 
 void put(v1::AuthorityIndex* out, const authority_index& x) {
   out->set_last_id(x.ledger.last_id);
-  out->mutable_changes()->set_count(x.ledger.changes.count);
-  out->mutable_changes()->set_span_us(x.ledger.changes.span.count());
-  for (const instant at : x.ledger.changes.accepted) out->mutable_changes()->add_accepted_us(to_us(at));
+  put(out->mutable_changes(), x.ledger.changes);
   for (const auto& [rule, at] : x.ledger.rule_fired) {
     auto* r = out->add_rules();
     r->set_rule(text(rule));
@@ -152,9 +149,7 @@ void put(v1::AuthorityIndex* out, const authority_index& x) {
 void get(const v1::AuthorityIndex& in, authority_index& x) {
   if (!in.complete()) throw malformed("is cut short");
   x.ledger.last_id = in.last_id();
-  x.ledger.changes.count = in.changes().count();
-  x.ledger.changes.span = duration(in.changes().span_us());
-  for (const std::int64_t at : in.changes().accepted_us()) x.ledger.changes.accepted.push_back(to_instant(at));
+  get(in.changes(), x.ledger.changes);
   for (const auto& r : in.rules()) x.ledger.rule_fired[r.rule()] = to_instant(r.at_us());
   for (const auto& s : in.sources()) x.ledger.source_used[{s.source(), s.loop()}] = to_instant(s.at_us());
   x.proposals.assign(in.proposals().begin(), in.proposals().end());

@@ -6,9 +6,7 @@
 
 namespace homeostat {
 
-namespace {
-
-using codec::enum_at, codec::get, codec::malformed, codec::put, codec::text, codec::to_instant, codec::to_us;
+namespace codec {
 
 void put(v1::RateWindow* out, const rate_window& x) {
   out->set_count(x.count);
@@ -21,6 +19,12 @@ void get(const v1::RateWindow& in, rate_window& x) {
   x.span = duration(in.span_us());
   for (auto us : in.accepted_us()) x.accepted.push_back(to_instant(us));
 }
+
+} // namespace codec
+
+namespace {
+
+using codec::enum_at, codec::get, codec::malformed, codec::put, codec::text, codec::to_instant, codec::to_us;
 
 void put(v1::KnobMovement* out, const knob_movement& x) {
   for (const auto& total : x.totals) out->add_seconds(total.second), out->add_distances(total.distance);
@@ -113,7 +117,7 @@ void get(const v1::PendingChange& in, pending_change& x) {
   x.phase = enum_at<change_phase>(in.phase(), 2, "phase");
   x.origin = enum_at<change_origin>(in.origin(), 5, "origin");
   x.kind = enum_at<proposal_kind>(in.kind(), 4, "kind");
-  x.classification = enum_at<change_class>(in.classification(), 5, "classification");
+  x.classification = enum_at<change_class>(in.classification(), codec::change_classes, "classification");
   x.request = in.request();
   x.proposal_id = in.proposal_id();
   get(in.wanted(), x.wanted);

@@ -176,7 +176,7 @@ struct authority_effects {
   std::vector<audit_record> records;
   std::set<std::uint64_t> proposals; ///< changed or new; one that is no longer in the state is to be erased
   std::set<std::string> advice;
-  bool ledger{false};
+  bool ledger{false}; ///< changed, or something was opened that was not there before
   /// 2. Once that batch is durable: tell the one who asked,
   std::expected<void, review_error> answer;
   std::optional<std::uint64_t> answered_proposal;

@@ -194,6 +194,7 @@ void authority_turn::give_advice(const new_proposal& wish, const wanted_change& 
   entry.after = r.values;
   entry.text += "recommendation " + r.id + " given";
   state_.advice.emplace(r.id, std::move(r));
+  effects_.ledger = true;
 }
 
 } // namespace homeostat

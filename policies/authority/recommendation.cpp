@@ -1,16 +1,20 @@
 #include "policies/authority/recommendation.hpp"
 
+#include "policies/fnv1a.hpp"
+
 #include <bit>
 #include <cstdio>
 
 namespace homeostat {
 
 std::string id_of(const config_recommendation& r) {
-  // FNV-1a, 64 bits (Fowler, Noll, Vo): an identity, not a seal.
-  std::uint64_t hash = 14695981039346656037ULL;
-  const auto byte = [&](std::uint8_t b) { hash = (hash ^ b) * 1099511628211ULL; };
+  std::uint64_t hash = fnv1a("");
+  const auto byte = [&](std::uint8_t b) {
+    const char c = static_cast<char>(b);
+    hash = fnv1a({&c, 1}, hash);
+  };
   const auto text = [&](std::string_view t) {
-    for (const char c : t) byte(static_cast<std::uint8_t>(c));
+    hash = fnv1a(t, hash);
     byte(0);
   };
   text(r.loop);

@@ -26,11 +26,6 @@ struct audit_options {
   std::string expected_head;
 };
 
-int failed(const std::string& text) {
-  fmt::print(stderr, "{}\n", text);
-  return exit_code::refused_or_failed;
-}
-
 std::expected<std::unique_ptr<store>, std::string> open(const audit_options& options) {
   std::string path = options.store;
   if (!options.config.empty()) {

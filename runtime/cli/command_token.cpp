@@ -18,11 +18,6 @@ struct token_options {
   std::string role_name{"viewer"};
 };
 
-int failed(const std::string& text) {
-  fmt::print(stderr, "{}\n", text);
-  return exit_code::refused_or_failed;
-}
-
 int create(const token_options& o, bool json) {
   const role acts_as = *role_from(o.role_name);
   const auto token = create_token(o.file, o.name, acts_as);

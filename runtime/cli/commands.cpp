@@ -12,6 +12,11 @@
 
 namespace homeostat {
 
+int failed(const std::string& text) {
+  fmt::print(stderr, "{}\n", text);
+  return exit_code::refused_or_failed;
+}
+
 void add_output(CLI::App& command, common_options& common) {
   command
       .add_option_function<std::string>(

@@ -23,6 +23,9 @@ struct common_options {
   bool json{false};
 };
 
+/// Prints why to standard error. @returns the exit code.
+int failed(const std::string& text);
+
 /// Adds `--output table|json`.
 void add_output(CLI::App& command, common_options& common);
 /// Adds `--api ADDRESS`, `--token-file FILE` (or the token itself in HOMEOSTAT_TOKEN) and `--ca FILE`.

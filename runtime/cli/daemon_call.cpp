@@ -31,11 +31,6 @@ std::optional<int> take(const common_options& common, const std::expected<http_r
 
 } // namespace
 
-int failed(const std::string& text) {
-  fmt::print(stderr, "{}\n", text);
-  return exit_code::refused_or_failed;
-}
-
 std::string problem_text(const http_response& response) {
   v1::Problem problem;
   if (from_json(response.body, problem)) return problem.title() + ": " + problem.detail();

@@ -13,9 +13,6 @@ namespace homeostat {
 
 // What every command that talks to a running daemon has in common.
 
-/// Prints why to standard error. @returns the exit code.
-int failed(const std::string& text);
-
 /// @returns the text of a problem+json answer, or the bare body.
 [[nodiscard]] std::string problem_text(const http_response& response);
 

@@ -93,17 +93,6 @@ http_response list_drifts(node& n) {
   return json_answer(page);
 }
 
-/// A command for one loop that exists. @errors  the problem answer.
-http_response command_loop(node& n, const std::string& loop, const operator_command& command) {
-  if (std::ranges::find(n.config().loops, loop, &loop_config::name) == n.config().loops.end())
-    return problem(404, "no such loop", "no loop '" + loop + "' is configured here");
-  const command_result result = n.command(loop, command);
-  v1::CommandResult answer;
-  answer.set_ok(result.ok);
-  answer.set_text(result.text);
-  return json_answer(answer, result.ok ? 200 : 409);
-}
-
 http_response review_drift(node& n, operator_action action, const api_request& request) {
   v1::DecisionRequest body;
   if (auto ok = read_body(request, body); !ok) return ok.error();

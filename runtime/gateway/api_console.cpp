@@ -1,5 +1,6 @@
 // The console's files under / and /console/. They are open to everybody who reaches the address, also without a token:
 // they say nothing about this node, and what the page asks for afterwards does need the token.
+#include "policies/fnv1a.hpp"
 #include "runtime/console/console_files.hpp"
 #include "runtime/gateway/api_routes.hpp"
 
@@ -14,12 +15,8 @@ namespace {
 constexpr const char* content_policy =
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Names the bytes of a file (FNV-1a). It tells versions apart and guards nothing.
-std::string tag_of(std::string_view bytes) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return '"' + std::to_string(hash) + '"';
-}
+/// Names the bytes of a file.
+std::string tag_of(std::string_view bytes) { return '"' + std::to_string(fnv1a(bytes)) + '"'; }
 
 http_response console_page(std::string_view name, const http_request& request) {
   const auto files = console_files();

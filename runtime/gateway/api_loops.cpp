@@ -29,19 +29,21 @@ http_response post_command(node& n, operator_action action, const api_request& r
     return problem(400, "bad body", "expected the fields actor and text only");
   const auto actor = actor_of(request, body.actor());
   if (!actor) return actor.error();
-  const std::string& loop = request.path.at("loop");
-  const auto& loops = n.config().loops;
-  if (std::ranges::find(loops, loop, &loop_config::name) == loops.end())
+  return command_loop(n, request.path.at("loop"),
+                      {.action = action, .actor = *actor, .text = body.text(), .values = {}, .override_bounds = false});
+}
+
+} // namespace
+
+http_response command_loop(node& n, const std::string& loop, const operator_command& command) {
+  if (std::ranges::find(n.config().loops, loop, &loop_config::name) == n.config().loops.end())
     return problem(404, "no such loop", "no loop '" + loop + "' is configured here");
-  const command_result result =
-      n.command(loop, {.action = action, .actor = *actor, .text = body.text(), .values = {}, .override_bounds = false});
+  const command_result result = n.command(loop, command);
   v1::CommandResult answer;
   answer.set_ok(result.ok);
   answer.set_text(result.text);
   return json_answer(answer, result.ok ? 200 : 409);
 }
-
-} // namespace
 
 void add_loop_routes(router& r, node& n) {
   for (const verb& v : verbs)

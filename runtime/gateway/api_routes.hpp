@@ -9,9 +9,11 @@ namespace homeostat {
 
 // The routes by subject; each function adds its own to the table. The node outlives the router.
 
-void add_status_routes(router& r, node& n);    ///< /healthz, /readyz, /metrics, /api/v1/status
-void add_audit_routes(router& r, node& n);     ///< /api/v1/audit, /api/v1/audit/verify
-void add_loop_routes(router& r, node& n);      ///< /api/v1/loops/{loop}/...
+void add_status_routes(router& r, node& n); ///< /healthz, /readyz, /metrics, /api/v1/status
+void add_audit_routes(router& r, node& n);  ///< /api/v1/audit, /api/v1/audit/verify
+void add_loop_routes(router& r, node& n);   ///< /api/v1/loops/{loop}/...
+/// Gives a loop a command. @returns its result, or a problem answer 404 if there is no such loop.
+[[nodiscard]] http_response command_loop(node& n, const std::string& loop, const operator_command& command);
 void add_authority_routes(router& r, node& n); ///< proposals, recommendations, drift, plans, values by hand
 void add_console_routes(router& r);            ///< /, /console/...
 
