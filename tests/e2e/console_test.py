@@ -239,6 +239,9 @@ class Deciding(WithBrowser, unittest.TestCase):
         self.assertEqual(page.text("#count-proposals"), "4")
         self.assertEqual(page.errors(), [])
         self.assertEqual(page.hosts(), {fake.address})
+        narrowed = ("const plot = document.querySelector('.plot'), canvas = plot.querySelector('canvas'); plot.style.width = '100px';"
+                    "const wide = canvas.getBoundingClientRect().width; plot.style.width = ''; return wide")
+        self.assertLessEqual(page.run(narrowed), 100, "a chart stays in its box before it was drawn again")
         for width in (360, 1280):
             page.emulate(width, 740)
             self.no_sideways_scrolling()
