@@ -71,7 +71,7 @@ struct system_conditions {
 /// One finished transfer.
 struct transfer_metrics {
   std::uint64_t transfer_id{0};
-  time_point timestamp{}; ///< when it ended
+  instant timestamp{}; ///< when it ended
   transfer_method method{transfer_method::grpc};
   transfer_characteristics data{};
   system_conditions conditions{}; ///< as they were at the decision
