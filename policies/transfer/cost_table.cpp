@@ -1,0 +1,149 @@
+#include "policies/transfer/cost_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace homeostat {
+
+namespace {
+
+constexpr double memory_of_a_cell = 30;  ///< transfers
+constexpr double rival_ageing = 0.97;    ///< weight kept per transfer by the other method
+constexpr double least_remembered = 0.6; ///< ageing stops here: old evidence is better than none
+constexpr double surprise_ratio = 1.5;
+constexpr int surprises_in_a_row = 3;
+constexpr double outlier_ratio = 8; ///< one preempted transfer must not drown thirty
+
+/// Weights of neighbours at 0, 1, 2 ... half octaves; of other types; of other pressure.
+constexpr std::array<double, 7> reach{1, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015};
+constexpr double from_other_type = 0.1;
+constexpr double from_other_pressure = 0.03;
+/// Neighbours together count as at most this many transfers: a cell's own evidence soon outweighs them.
+constexpr double most_borrowed = 2;
+
+struct sums {
+  double weight{0}, latency{0}, square{0}, cpu{0}, memory{0};
+
+  template <typename Cell> void add(const Cell& from, double share) {
+    const double w = share * from.weight;
+    weight += w;
+    latency += w * from.latency;
+    square += w * from.square;
+    cpu += w * from.cpu;
+    memory += w * from.memory;
+  }
+  void add_at_most(const sums& other, double limit) {
+    if (other.weight <= 0) return;
+    const double share = std::min(1.0, limit / other.weight);
+    weight += share * other.weight;
+    latency += share * other.latency;
+    square += share * other.square;
+    cpu += share * other.cpu;
+    memory += share * other.memory;
+  }
+};
+
+} // namespace
+
+method_cost prior_cost(transfer_method method, std::uint64_t size) noexcept {
+  const auto bytes = static_cast<double>(size);
+  if (method == transfer_method::grpc) return {100 + 5e-3 * bytes, 50 + 4.5e-3 * bytes, 4096 + 3 * bytes, 0, 0};
+  return {700 + 0.15e-3 * bytes, 100 + 0.02e-3 * bytes, 4096 + bytes, 500, 200};
+}
+
+cost_table::cost_table()
+    : cells_(pressure_count * data_type_count * transfer_method_count), used_(cells_.size(), false) {}
+
+void cost_table::clear() {
+  std::fill(cells_.begin(), cells_.end(), row{});
+  std::fill(used_.begin(), used_.end(), false);
+}
+
+std::size_t cost_table::index(pressure under, data_type type, transfer_method method) noexcept {
+  return (static_cast<std::size_t>(under) * data_type_count + static_cast<std::size_t>(type)) * transfer_method_count +
+         static_cast<std::size_t>(method);
+}
+
+void cost_table::learn(cell& into, cell& rival, double latency, double cpu, double memory) {
+  if (into.weight >= surprises_in_a_row) {
+    const double off = latency / into.latency;
+    const int direction = off > surprise_ratio ? 1 : off < 1 / surprise_ratio ? -1 : 0;
+    if (direction == 0 || into.run * direction < 0) {
+      into.run = 0;
+      into.run_sum = 0;
+    }
+    if (direction != 0) {
+      into.run = static_cast<std::int8_t>(into.run + direction);
+      into.run_sum += latency;
+      if (std::abs(into.run) >= surprises_in_a_row) {
+        const double now = into.run_sum / surprises_in_a_row;
+        into = cell{};
+        into.weight = surprises_in_a_row - 1;
+        into.latency = now;
+        into.square = now * now;
+        into.cpu = cpu;
+        into.memory = memory;
+        rival.weight = std::min(rival.weight, least_remembered); // what changed here may have changed there
+        ++surprises_;
+      }
+    }
+  }
+  if (into.weight > 0) latency = std::min(latency, outlier_ratio * into.latency);
+  into.weight = std::min(into.weight + 1, memory_of_a_cell);
+  const double pull = 1 / into.weight;
+  into.latency += pull * (latency - into.latency);
+  into.square += pull * (latency * latency - into.square);
+  into.cpu += pull * (cpu - into.cpu);
+  into.memory += pull * (memory - into.memory);
+  if (rival.weight > least_remembered) rival.weight = std::max(least_remembered, rival.weight * rival_ageing);
+}
+
+void cost_table::record(const transfer_metrics& done, pressure under) {
+  const std::uint64_t size = done.data.data_size;
+  const std::size_t c = size_class_of(size);
+  const auto type =
+      static_cast<data_type>(std::min<std::size_t>(static_cast<std::size_t>(done.data.type), data_type_count - 1));
+  double latency = done.latency_us;
+  if (done.failed) latency += estimate(under, type, c, other(done.method), size).cost.latency_us;
+  if (!std::isfinite(latency) || latency <= 0) return;
+  const method_cost prior = prior_cost(done.method, size);
+  used_[index(under, type, done.method)] = true;
+  learn(at(under, type, done.method)[c], at(under, type, other(done.method))[c], latency / prior.latency_us,
+        std::max(0.0, done.cpu_time_us) / prior.cpu_time_us, static_cast<double>(done.memory_used) / prior.memory);
+}
+
+cost_estimate cost_table::estimate(pressure under, data_type type, std::size_t c, transfer_method method,
+                                   std::uint64_t size) const {
+  sums total;
+  total.add(at(under, type, method)[c], 1);
+  sums near;
+  for (std::size_t p = 0; p < pressure_count; ++p) {
+    const double same_pressure = p == static_cast<std::size_t>(under) ? 1 : from_other_pressure;
+    for (std::size_t t = 0; t < data_type_count; ++t) {
+      if (!used_[index(static_cast<pressure>(p), static_cast<data_type>(t), method)]) continue;
+      const bool here = p == static_cast<std::size_t>(under) && t == static_cast<std::size_t>(type);
+      const double share = same_pressure * (t == static_cast<std::size_t>(type) ? 1 : from_other_type);
+      const row& cells = at(static_cast<pressure>(p), static_cast<data_type>(t), method);
+      for (std::size_t d = here ? 1 : 0; d < reach.size(); ++d) {
+        if (c >= d) near.add(cells[c - d], share * reach[d]);
+        if (d > 0 && c + d < size_class_count) near.add(cells[c + d], share * reach[d]);
+      }
+    }
+  }
+  total.add_at_most(near, most_borrowed);
+
+  cost_estimate result{prior_cost(method, size), total.weight, 1};
+  if (total.weight <= 0) return result;
+  const double latency = total.latency / total.weight;
+  const double variance = std::max(0.0, total.square / total.weight - latency * latency);
+  // Of a log-normal latency; never quite certain, whatever a few equal measurements say.
+  result.spread = std::max(0.05, std::sqrt(std::log1p(variance / (latency * latency))));
+  result.cost.latency_us *= latency;
+  result.cost.setup_overhead_us *= latency;
+  result.cost.cleanup_overhead_us *= latency;
+  result.cost.cpu_time_us *= total.cpu / total.weight;
+  result.cost.memory *= total.memory / total.weight;
+  return result;
+}
+
+} // namespace homeostat

@@ -1,0 +1,61 @@
+#pragma once
+
+#include "policies/transfer/decide.hpp"
+
+#include <array>
+#include <cstdint>
+
+namespace homeostat {
+
+/// Counts of one pool since it began.
+struct transfer_totals {
+  std::uint64_t transfers{0};
+  std::array<std::uint64_t, transfer_method_count> by_method{};
+  std::uint64_t explored{0};
+  std::uint64_t failed{0};
+  std::uint64_t predicted{0};    ///< transfers that had a prediction
+  std::uint64_t within_15{0};    ///< of those, whose latency was within 15 % of it
+  double time_us{0};             ///< of all transfers
+  double exploration_loss_us{0}; ///< what exploring cost beyond the method that would have been chosen
+};
+
+/// The learning state of one pool: outcomes in, views out. Time and conditions are arguments.
+class transfer_learner {
+public:
+  /// @param policy  as check() passes it.
+  explicit transfer_learner(transfer_policy policy);
+
+  /// Learns from one finished transfer.
+  void record(const transfer_metrics& done);
+  /// The machine as it is now: pressure, with its hysteresis.
+  void conditions(const system_conditions& now);
+  /// Moves thresholds and makes the view for the decisions to come.
+  [[nodiscard]] transfer_view look(instant now);
+
+  /// Another policy; what was learned stays. @returns what check() says of it; it is not taken if that is an error.
+  [[nodiscard]] std::expected<void, std::string> set_policy(transfer_policy policy, instant now);
+  /// Forgets what was learned: thresholds and rules decide again.
+  void reset(instant now, const std::string& why);
+
+  [[nodiscard]] const transfer_policy& policy() const { return policy_; }
+  [[nodiscard]] const threshold_manager& thresholds() const { return thresholds_; }
+  [[nodiscard]] const cost_table& costs() const { return costs_; }
+  [[nodiscard]] const transfer_totals& totals() const { return totals_; }
+  [[nodiscard]] pressure under() const { return under_; }
+  /// @returns moving mean of actual over expected latency; 1: as expected.
+  [[nodiscard]] double recent_slowdown() const { return slowdown_; }
+
+private:
+  [[nodiscard]] transfer_view::entry entry_of(data_type type, std::size_t size_class, std::uint64_t threshold) const;
+
+  transfer_policy policy_;
+  cost_table costs_;
+  threshold_manager thresholds_;
+  transfer_totals totals_;
+  system_conditions now_{};
+  pressure under_{pressure::none};
+  double slowdown_{1};
+  std::uint64_t generation_{0};
+};
+
+} // namespace homeostat

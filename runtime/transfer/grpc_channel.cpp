@@ -1,0 +1,185 @@
+#include "runtime/transfer/grpc_channel.hpp"
+
+#include "messages/transfer.grpc.pb.h"
+#include "runtime/transfer/cpu_clock.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <grpcpp/grpcpp.h>
+
+namespace homeostat {
+
+namespace {
+
+using kind = transfer_error::kind;
+using steady = std::chrono::steady_clock;
+
+transfer_error error_of(const grpc::Status& status) {
+  kind why = kind::failed;
+  switch (status.error_code()) {
+  case grpc::StatusCode::UNAVAILABLE: why = kind::peer_gone; break;
+  case grpc::StatusCode::DEADLINE_EXCEEDED: why = kind::timed_out; break;
+  case grpc::StatusCode::RESOURCE_EXHAUSTED: why = kind::exhausted; break;
+  case grpc::StatusCode::INVALID_ARGUMENT:
+  case grpc::StatusCode::FAILED_PRECONDITION: why = kind::refused; break;
+  default: break;
+  }
+  return {why, "gRPC: " + status.error_message()};
+}
+
+void describe_in(v1::TransferChunk& chunk, std::size_t total, const transfer_characteristics& data) {
+  chunk.set_total(total);
+  chunk.set_type(static_cast<std::uint32_t>(data.type));
+  chunk.set_format(static_cast<std::uint32_t>(data.format));
+  chunk.set_compressed(data.compressed);
+}
+
+} // namespace
+
+struct grpc_channel::stubs {
+  std::unique_ptr<v1::TransferPeer::Stub> peer;
+  std::size_t chunk_bytes;
+};
+
+grpc_channel::grpc_channel(const grpc_settings& settings) : stubs_(std::make_unique<stubs>()) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000); // a peer that restarts is wanted back at once
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  stubs_->peer = v1::TransferPeer::NewStub(
+      grpc::CreateCustomChannel(settings.target, grpc::InsecureChannelCredentials(), arguments));
+  stubs_->chunk_bytes = std::clamp<std::size_t>(settings.chunk_bytes, 4096, std::size_t{3} << 20);
+}
+
+grpc_channel::~grpc_channel() = default;
+
+std::expected<transfer_receipt, transfer_error>
+grpc_channel::send(std::span<const std::byte> bytes, const transfer_characteristics& data, duration patience) {
+  const auto start = steady::now();
+  const std::uint64_t cpu = thread_cpu_ns();
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + patience);
+  v1::TransferReceipt receipt;
+  grpc::Status status;
+  v1::TransferChunk chunk;
+  describe_in(chunk, bytes.size(), data);
+  const auto fill = [&](std::size_t from) {
+    const std::size_t length = std::min(stubs_->chunk_bytes, bytes.size() - from);
+    chunk.set_data(bytes.data() + from, length);
+    return from + length;
+  };
+  if (bytes.size() <= stubs_->chunk_bytes) {
+    fill(0);
+    status = stubs_->peer->Send(&context, chunk, &receipt);
+  } else {
+    auto stream = stubs_->peer->Stream(&context, &receipt);
+    for (std::size_t at = 0; at < bytes.size();) {
+      at = fill(at);
+      if (!stream->Write(chunk)) break; // Finish says why
+    }
+    stream->WritesDone();
+    status = stream->Finish();
+  }
+  if (!status.ok()) return std::unexpected(error_of(status));
+  if (receipt.received() != bytes.size())
+    return std::unexpected(transfer_error{kind::failed, "the peer received " + std::to_string(receipt.received()) +
+                                                            " of " + std::to_string(bytes.size()) + " bytes"});
+  const double latency = std::chrono::duration<double, std::micro>(steady::now() - start).count();
+  return transfer_receipt{receipt.checksum(), latency,
+                          static_cast<double>(thread_cpu_ns() - cpu + receipt.cpu_ns()) / 1e3,
+                          std::min(bytes.size(), stubs_->chunk_bytes) * 2 + receipt.memory()};
+}
+
+// ---- the receiving side --------------------------------------------------------------------------------------------
+
+namespace {
+
+class transfer_service final : public v1::TransferPeer::Service {
+public:
+  transfer_service(transfer_consumer consumer, std::size_t largest)
+      : consumer_(std::move(consumer)), largest_(largest) {}
+
+  grpc::Status Send(grpc::ServerContext* /*context*/, const v1::TransferChunk* chunk,
+                    v1::TransferReceipt* receipt) override {
+    const std::uint64_t cpu = thread_cpu_ns();
+    if (chunk->total() != chunk->data().size())
+      return {grpc::StatusCode::INVALID_ARGUMENT, "a single chunk must be the whole transfer"};
+    return consume(chunk->data(), *chunk, cpu, *receipt);
+  }
+
+  grpc::Status Stream(grpc::ServerContext* /*context*/, grpc::ServerReader<v1::TransferChunk>* chunks,
+                      v1::TransferReceipt* receipt) override {
+    const std::uint64_t cpu = thread_cpu_ns();
+    v1::TransferChunk chunk;
+    v1::TransferChunk first;
+    std::string whole;
+    while (chunks->Read(&chunk)) {
+      if (whole.empty()) {
+        if (chunk.total() > largest_)
+          return {grpc::StatusCode::INVALID_ARGUMENT,
+                  std::to_string(chunk.total()) + " bytes, at most " + std::to_string(largest_) + " are accepted"};
+        first = chunk;
+        first.clear_data();
+        whole.reserve(chunk.total());
+      }
+      if (whole.size() + chunk.data().size() > first.total())
+        return {grpc::StatusCode::INVALID_ARGUMENT, "more bytes than the transfer announced"};
+      whole += chunk.data();
+    }
+    if (whole.size() != first.total())
+      return {grpc::StatusCode::INVALID_ARGUMENT, "the stream ended after " + std::to_string(whole.size()) + " of " +
+                                                      std::to_string(first.total()) + " bytes"};
+    return consume(whole, first, cpu, *receipt);
+  }
+
+private:
+  grpc::Status consume(const std::string& whole, const v1::TransferChunk& about, std::uint64_t cpu_before,
+                       v1::TransferReceipt& receipt) const {
+    const transfer_characteristics data{
+        whole.size(), static_cast<data_type>(std::min<std::uint32_t>(about.type(), data_type_count - 1)),
+        static_cast<data_format>(std::min<std::uint32_t>(about.format(), data_format_count - 1)), about.compressed()};
+    try {
+      receipt.set_checksum(consumer_(std::as_bytes(std::span(whole)), data));
+    } catch (const std::exception& e) { return {grpc::StatusCode::FAILED_PRECONDITION, e.what()}; }
+    receipt.set_transfer_id(about.transfer_id());
+    receipt.set_received(whole.size());
+    receipt.set_memory(whole.size());
+    receipt.set_cpu_ns(thread_cpu_ns() - cpu_before);
+    return grpc::Status::OK;
+  }
+
+  transfer_consumer consumer_;
+  std::size_t largest_;
+};
+
+} // namespace
+
+struct grpc_receiver::server {
+  server(transfer_consumer consumer, std::size_t largest) : service(std::move(consumer), largest) {}
+  transfer_service service;
+  std::unique_ptr<grpc::Server> running;
+};
+
+grpc_receiver::grpc_receiver() = default;
+
+std::expected<std::unique_ptr<grpc_receiver>, transfer_error>
+grpc_receiver::listen(const std::string& address, transfer_consumer consumer, std::size_t largest) {
+  std::unique_ptr<grpc_receiver> made(new grpc_receiver);
+  made->server_ = std::make_unique<server>(std::move(consumer), largest);
+  grpc::ServerBuilder builder;
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0); // two peers on one address would share the transfers
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+  builder.RegisterService(&made->server_->service);
+  made->server_->running = builder.BuildAndStart();
+  if (!made->server_->running) return std::unexpected(transfer_error{kind::failed, "gRPC cannot listen on " + address});
+  return made;
+}
+
+grpc_receiver::~grpc_receiver() {
+  if (server_ && server_->running)
+    server_->running->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+}
+
+} // namespace homeostat

@@ -1,0 +1,136 @@
+#include "runtime/transfer/shm_receiver.hpp"
+
+#include "messages/transfer.pb.h"
+#include "runtime/transfer/cpu_clock.hpp"
+#include "runtime/transfer/segment.hpp"
+
+#include <algorithm>
+#include <exception>
+
+#include <poll.h>
+#include <sys/socket.h>
+
+namespace homeostat {
+
+namespace {
+
+constexpr auto answer_patience = std::chrono::seconds(30);
+
+transfer_characteristics characteristics_of(const v1::TransferNotice& notice) {
+  return {notice.length(), static_cast<data_type>(std::min<std::uint32_t>(notice.type(), data_type_count - 1)),
+          static_cast<data_format>(std::min<std::uint32_t>(notice.format(), data_format_count - 1)),
+          notice.compressed()};
+}
+
+} // namespace
+
+struct shm_receiver::connection {
+  packet_socket socket;
+  std::atomic<bool> done{false};
+  std::thread thread;
+};
+
+std::expected<std::unique_ptr<shm_receiver>, transfer_error>
+shm_receiver::listen(std::string path, transfer_consumer consumer, std::size_t largest, std::size_t connections) {
+  auto listener = listen_for_packets(path);
+  if (!listener) return std::unexpected(listener.error());
+  std::unique_ptr<shm_receiver> made(new shm_receiver);
+  made->path_ = std::move(path);
+  made->listener_ = std::move(*listener);
+  made->consumer_ = std::move(consumer);
+  made->largest_ = largest;
+  made->limit_ = connections;
+  made->acceptor_ = std::thread([r = made.get()] { r->accept_all(); });
+  return made;
+}
+
+shm_receiver::~shm_receiver() {
+  ending_.store(true);
+  ::shutdown(listener_.get(), SHUT_RDWR);
+  if (acceptor_.joinable()) acceptor_.join();
+  for (auto& one : open_) one->socket.shut_down();
+  for (auto& one : open_) one->thread.join();
+  ::unlink(path_.c_str());
+}
+
+void shm_receiver::reap() {
+  std::erase_if(open_, [](const std::unique_ptr<connection>& one) {
+    if (!one->done.load()) return false;
+    one->thread.join();
+    return true;
+  });
+}
+
+void shm_receiver::accept_all() {
+  while (!ending_.load()) {
+    pollfd ask{listener_.get(), POLLIN, 0};
+    if (::poll(&ask, 1, 500) <= 0) {
+      reap();
+      continue;
+    }
+    descriptor fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    reap();
+    if (!fd) {
+      // No descriptor is free: the backlog keeps the caller until one is.
+      if (!ending_.load()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      continue;
+    }
+    if (open_.size() >= limit_) continue; // closed: the sender falls back
+    auto one = std::make_unique<connection>();
+    one->socket = packet_socket(std::move(fd));
+    connection& with = *one;
+    open_.push_back(std::move(one));
+    with.thread = std::thread([this, &with] {
+      serve(with);
+      with.socket.shut_down();
+      with.done.store(true);
+    });
+  }
+}
+
+void shm_receiver::serve(connection& with) {
+  segment memory;
+  std::uint64_t number = 0;
+  while (!ending_.load()) {
+    auto packet = with.socket.receive(std::chrono::steady_clock::now() + std::chrono::hours(1));
+    if (!packet) {
+      if (packet.error().why == transfer_error::kind::timed_out) continue; // idle
+      return;
+    }
+    const std::uint64_t cpu = thread_cpu_ns();
+    v1::TransferNotice notice;
+    v1::TransferReceipt receipt;
+    if (!notice.ParseFromString(packet->bytes)) return;
+    receipt.set_transfer_id(notice.transfer_id());
+    if (packet->passed) {
+      memory.release();
+      if (notice.capacity() > largest_) {
+        receipt.set_error("the segment has " + std::to_string(notice.capacity()) + " bytes, at most " +
+                          std::to_string(largest_) + " are accepted");
+      } else if (auto adopted = segment::adopt(std::move(packet->passed), notice.capacity()); adopted) {
+        memory = std::move(*adopted);
+        number = notice.segment();
+      } else {
+        receipt.set_error(adopted.error().text);
+      }
+    }
+    if (receipt.error().empty()) {
+      if (!memory || number != notice.segment()) {
+        receipt.set_error("segment " + std::to_string(notice.segment()) + " was never sent");
+      } else if (notice.length() > memory.capacity()) {
+        receipt.set_error(std::to_string(notice.length()) + " bytes do not fit the segment of " +
+                          std::to_string(memory.capacity()));
+      } else {
+        try {
+          receipt.set_checksum(consumer_(memory.bytes().first(notice.length()), characteristics_of(notice)));
+          receipt.set_received(notice.length());
+        } catch (const std::exception& e) { receipt.set_error(e.what()); }
+      }
+    }
+    if (notice.last_use()) memory.release();
+    receipt.set_cpu_ns(thread_cpu_ns() - cpu);
+    if (!with.socket.send(receipt.SerializeAsString(), -1, std::chrono::steady_clock::now() + answer_patience)) return;
+  }
+}
+
+} // namespace homeostat
