@@ -139,7 +139,8 @@ std::expected<descriptor, transfer_error> listen_for_packets(const std::string& 
   if (!fd) return system_error("socket");
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0)
     return system_error("bind " + path);
-  if (::chmod(path.c_str(), S_IRUSR | S_IWUSR) != 0) return system_error("chmod " + path); // nobody reaches it before listen
+  if (::chmod(path.c_str(), S_IRUSR | S_IWUSR) != 0)
+    return system_error("chmod " + path); // nobody reaches it before listen
   if (::listen(fd.get(), 1024) != 0) return system_error("listen on " + path);
   return fd;
 }

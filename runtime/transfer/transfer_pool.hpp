@@ -1,0 +1,106 @@
+#pragma once
+
+#include "policies/transfer/transfer_learner.hpp"
+#include "runtime/hotpath/bounded_queue.hpp"
+#include "runtime/hotpath/published.hpp"
+#include "runtime/transfer/rule_conditions.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace homeostat {
+
+/// What a model adds to a pool's decisions. Implementations are immutable: a decision reads one without waiting.
+class transfer_model {
+public:
+  virtual ~transfer_model() = default;
+  /// @returns what it says of one transfer.
+  [[nodiscard]] virtual model_prediction predict(const transfer_characteristics& data,
+                                                 const system_conditions& now) const noexcept = 0;
+};
+
+/// One pool's decisions: any number of threads ask and report, one at a time learns.
+///
+/// decide() reads an immutable view and waits for nobody. record() puts the outcome into a bounded queue; when that is
+/// full the outcome is counted and lost, the transfer is not held up. learn() is called by whoever owns the pool (an
+/// actor, or the worker of an embedding program), a few dozen times a second.
+class transfer_pool {
+public:
+  /// @param policy  as check() passes it.  @param seed  of exploration.
+  /// @throws std::invalid_argument with check()'s sentence, or the expression's error.
+  transfer_pool(std::string name, transfer_policy policy, std::uint64_t seed = 0);
+  transfer_pool(const transfer_pool&) = delete;
+  transfer_pool& operator=(const transfer_pool&) = delete;
+
+  // ---- any thread ----
+
+  /// @returns the method for a transfer, with its rationale. Never fails: where nothing can decide it says grpc.
+  [[nodiscard]] transfer_decision decide(const transfer_characteristics& data) noexcept;
+  /// Reports how a transfer went. @returns false when it was lost because the queue is full.
+  bool record(const transfer_metrics& done) noexcept;
+  /// Marks a transfer as under way for as long as it lives.
+  class under_way {
+  public:
+    explicit under_way(transfer_pool& pool) noexcept : pool_(pool) {
+      pool_.in_flight_.fetch_add(1, std::memory_order_relaxed);
+    }
+    under_way(const under_way&) = delete;
+    under_way& operator=(const under_way&) = delete;
+    ~under_way() { pool_.in_flight_.fetch_sub(1, std::memory_order_relaxed); }
+
+  private:
+    transfer_pool& pool_;
+  };
+  /// @returns the conditions as of the last sense(), with the transfers now under way.
+  [[nodiscard]] system_conditions conditions() const noexcept;
+  [[nodiscard]] std::uint64_t decisions() const noexcept { return decisions_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] std::string explain(const transfer_decision& decision, const transfer_characteristics& data) const;
+
+  // ---- the owner: any thread, one waits for the other ----
+
+  /// Takes in how busy the machine is.
+  void sense(const system_conditions& now);
+  /// Learns from what was reported and publishes the next view.
+  /// @param each  called with every outcome, for whoever keeps them.
+  void learn(instant now, const std::function<void(const transfer_metrics&)>& each = {});
+  /// @returns nothing; or why the policy was not taken, and the old one goes on.
+  [[nodiscard]] std::expected<void, std::string> set_policy(transfer_policy policy, instant now);
+  /// Serves decisions from a model from now on; nullptr takes the present one away: rules again.
+  void set_model(std::shared_ptr<const transfer_model> model);
+  /// Forgets what was learned and takes the model away.
+  void reset(instant now, const std::string& why);
+  /// @returns a copy of the learning state, to be looked at.
+  [[nodiscard]] transfer_learner state() const;
+
+private:
+  struct served {
+    transfer_view view;
+    rule_conditions conditions;
+    std::shared_ptr<const transfer_model> model;
+  };
+  void publish();
+
+  std::string name_;
+  std::uint64_t seed_;
+  bounded_queue<transfer_metrics> outcomes_;
+  std::atomic<std::uint32_t> in_flight_{0};
+  std::atomic<std::uint64_t> decisions_{0};
+  std::atomic<std::uint64_t> lost_{0};
+  published<system_conditions> sensed_;
+
+  mutable std::mutex owning_; ///< guards what follows
+  transfer_learner learner_;
+  transfer_view next_;
+  instant last_look_{};
+  std::shared_ptr<const transfer_model> model_;
+  std::unique_ptr<published<served>> served_;
+};
+
+} // namespace homeostat
