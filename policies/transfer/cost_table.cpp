@@ -9,17 +9,19 @@ namespace {
 
 constexpr double memory_of_a_cell = 30;  ///< transfers
 constexpr double rival_ageing = 0.97;    ///< weight kept per transfer by the other method
-constexpr double least_remembered = 0.6; ///< ageing stops here: old evidence is better than none
+constexpr double least_remembered = 1; ///< ageing stops here: old evidence is better than none
 constexpr double surprise_ratio = 1.5;
 constexpr int surprises_in_a_row = 3;
-constexpr double outlier_ratio = 8; ///< one preempted transfer must not drown thirty
+constexpr std::uint64_t alarm_span = 200; ///< transfers between two surprised cells that belong together
+constexpr double largest_speed_up = 0.1; ///< that is believed of cells not measured
+constexpr double outlier_ratio = 8;       ///< one preempted transfer must not drown thirty
 
 /// Weights of neighbours at 0, 1, 2 ... half octaves; of other types; of other pressure.
 constexpr std::array<double, 7> reach{1, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015};
 constexpr double from_other_type = 0.1;
 constexpr double from_other_pressure = 0.03;
 /// Neighbours together count as at most this many transfers: a cell's own evidence soon outweighs them.
-constexpr double most_borrowed = 2;
+constexpr double most_borrowed = 4;
 
 struct sums {
   double weight{0}, latency{0}, square{0}, cpu{0}, memory{0};
@@ -64,7 +66,8 @@ std::size_t cost_table::index(pressure under, data_type type, transfer_method me
          static_cast<std::size_t>(method);
 }
 
-void cost_table::learn(cell& into, cell& rival, double latency, double cpu, double memory) {
+double cost_table::learn(cell& into, cell& rival, double latency, double cpu, double memory) {
+  double changed = 1;
   if (into.weight >= surprises_in_a_row) {
     const double off = latency / into.latency;
     const int direction = off > surprise_ratio ? 1 : off < 1 / surprise_ratio ? -1 : 0;
@@ -77,6 +80,7 @@ void cost_table::learn(cell& into, cell& rival, double latency, double cpu, doub
       into.run_sum += latency;
       if (std::abs(into.run) >= surprises_in_a_row) {
         const double now = into.run_sum / surprises_in_a_row;
+        changed = now / into.latency;
         into = cell{};
         into.weight = surprises_in_a_row - 1;
         into.latency = now;
@@ -96,6 +100,16 @@ void cost_table::learn(cell& into, cell& rival, double latency, double cpu, doub
   into.cpu += pull * (cpu - into.cpu);
   into.memory += pull * (memory - into.memory);
   if (rival.weight > least_remembered) rival.weight = std::max(least_remembered, rival.weight * rival_ageing);
+  return changed;
+}
+
+void cost_table::age(pressure under, transfer_method method, double factor) {
+  for (std::size_t t = 0; t < data_type_count; ++t)
+    for (cell& one : at(under, static_cast<data_type>(t), method)) {
+      one.weight = std::min(one.weight, least_remembered);
+      one.latency *= factor;
+      one.square *= factor * factor;
+    }
 }
 
 void cost_table::record(const transfer_metrics& done, pressure under) {
@@ -108,8 +122,20 @@ void cost_table::record(const transfer_metrics& done, pressure under) {
   if (!std::isfinite(latency) || latency <= 0) return;
   const method_cost prior = prior_cost(done.method, size);
   used_[index(under, type, done.method)] = true;
-  learn(at(under, type, done.method)[c], at(under, type, other(done.method))[c], latency / prior.latency_us,
-        std::max(0.0, done.cpu_time_us) / prior.cpu_time_us, static_cast<double>(done.memory_used) / prior.memory);
+  ++recorded_;
+  const double changed =
+      learn(at(under, type, done.method)[c], at(under, type, other(done.method))[c], latency / prior.latency_us,
+            std::max(0.0, done.cpu_time_us) / prior.cpu_time_us, static_cast<double>(done.memory_used) / prior.memory);
+  if (changed == 1) return;
+  alarm& last = last_alarm_[static_cast<std::size_t>(done.method)];
+  if ((last.factor - 1) * (changed - 1) > 0 && recorded_ - last.at <= alarm_span) {
+    const cell measured = at(under, type, done.method)[c]; // what has just been measured is not old
+    age(under, done.method, std::clamp(std::sqrt(changed * last.factor), largest_speed_up, 1.0));
+    at(under, type, done.method)[c] = measured;
+    last = {};
+  } else {
+    last = {recorded_, changed};
+  }
 }
 
 cost_estimate cost_table::estimate(pressure under, data_type type, std::size_t c, transfer_method method,

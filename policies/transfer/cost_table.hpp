@@ -15,8 +15,11 @@
 /// plus time per byte. Ratios change slowly with the size, so that a cell without evidence borrows from its neighbours
 /// in size, then from other types, then from other pressure. A cell forgets: its memory is about thirty transfers, the
 /// method not chosen ages with every transfer by the other, and three surprises in a row in one direction start it
-/// anew. So a machine that changes is noticed within a few transfers of each size, and one that does not is not
-/// forgotten.
+/// anew. Two cells of a method so surprised, in the same direction and shortly after each other, make all evidence of
+/// that method old: neighbours that were measured since then weigh more, and it is tried again where it was not chosen.
+/// If it became faster, old cells are taken to have become so too, for only what looks good is tried; if it became
+/// slower, not, for it would not be found out where that is wrong.
+/// So a machine that changes is noticed within a few transfers, and one that does not is not forgotten.
 namespace homeostat {
 
 /// Half octaves: 1, 1.5, 2, 3, 4, 6 ... bytes.
@@ -90,11 +93,19 @@ private:
   [[nodiscard]] const row& at(pressure under, data_type type, transfer_method method) const {
     return cells_[index(under, type, method)];
   }
-  void learn(cell& into, cell& rival, double latency, double cpu, double memory);
+  /// @returns by what factor the latency changed when a run of surprises has just started the cell anew; else 1.
+  double learn(cell& into, cell& rival, double latency, double cpu, double memory);
+  void age(pressure under, transfer_method method, double factor);
 
   std::vector<row> cells_;
   std::vector<bool> used_; ///< rows with evidence: most have none, and are passed over
   std::uint64_t surprises_{0};
+  struct alarm {
+    std::uint64_t at{0}; ///< count of transfers
+    double factor{1};    ///< by which the latency changed; 1: none yet
+  };
+  std::array<alarm, transfer_method_count> last_alarm_{};
+  std::uint64_t recorded_{0};
 };
 
 } // namespace homeostat

@@ -9,12 +9,13 @@ namespace homeostat {
 namespace {
 
 /// A method with fewer transfers behind its estimate is worth trying as often as the policy allows; a well-known one is
-/// looked at again a tenth as often, for machines change.
+/// looked at again less often, for machines change.
 constexpr double well_known = 4;
-constexpr double look_again = 0.1;
+constexpr double look_again = 0.3;
 /// What may be spent on exploring before anything was transferred.
 constexpr double first_allowance_us = 1000;
 constexpr double slowdown_pull = 0.05;
+constexpr double account_memory = 0.999; ///< kept per transfer
 
 double normal_cdf(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 
@@ -29,6 +30,8 @@ void transfer_learner::record(const transfer_metrics& done) {
   totals_.explored += done.explored ? 1 : 0;
   const double spent = std::isfinite(done.latency_us) ? std::max(0.0, done.latency_us) : 0;
   totals_.time_us += spent;
+  recent_time_us_ = account_memory * recent_time_us_ + spent;
+  recent_loss_us_ *= account_memory;
   if (done.predicted_latency_us > 0 && !done.failed) {
     ++totals_.predicted;
     totals_.within_15 += done.prediction_error() <= 0.15 ? 1 : 0;
@@ -40,7 +43,9 @@ void transfer_learner::record(const transfer_metrics& done) {
   if (done.explored) {
     const cost_estimate rest = costs_.estimate(under_, done.data.type, size_class_of(done.data.data_size),
                                                other(done.method), done.data.data_size);
-    totals_.exploration_loss_us += std::max(0.0, spent - rest.cost.latency_us);
+    const double loss = std::max(0.0, spent - rest.cost.latency_us);
+    totals_.exploration_loss_us += loss;
+    recent_loss_us_ += loss;
   }
   costs_.record(done, under_);
 }
@@ -72,8 +77,8 @@ transfer_view::entry transfer_learner::entry_of(data_type type, std::size_t c, s
     const cost_estimate& mine = chosen_zero ? zero : grpc;
     const cost_estimate& its = chosen_zero ? grpc : zero;
     const double loss = std::max(0.0, its.cost.latency_us - mine.cost.latency_us);
-    const double allowed = first_allowance_us + policy_.exploration_budget * totals_.time_us;
-    if (totals_.exploration_loss_us + loss <= allowed)
+    const double allowed = first_allowance_us + policy_.exploration_budget * recent_time_us_;
+    if (recent_loss_us_ + loss <= allowed)
       made.explore = static_cast<float>(policy_.exploration_rate * (its.weight < well_known ? 1 : look_again));
   }
   return made;

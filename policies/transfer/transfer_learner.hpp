@@ -55,6 +55,8 @@ private:
   system_conditions now_{};
   pressure under_{pressure::none};
   double slowdown_{1};
+  double recent_time_us_{0}; ///< of about the last thousand transfers: what exploring may cost is a share of it
+  double recent_loss_us_{0};
   std::uint64_t generation_{0};
 };
 

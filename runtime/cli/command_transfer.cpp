@@ -45,22 +45,23 @@ void print_report(const v1::TransferBenchReport& report) {
                row.throughput_mbps(), time_words(row.cpu_us()), size_words(static_cast<std::uint64_t>(row.memory())),
                row.failed() > 0 ? fmt::format("  {} failed", row.failed()) : "");
   fmt::print("\nTotal time of the pool's choices over that of others, last {} transfers of each phase (whole phase in "
-             "brackets):\n{:<14} {:>10} {:>18} {:>18} {:>12} {:>9} {:>12} {:>12} {:>9}\n",
-             report.phases_size() > 0 ? report.phases(0).measured() : 0, "phase", "pressure", "to oracle",
+             "brackets):\n{:<14} {:>10} {:>18} {:>9} {:>18} {:>12} {:>9} {:>12} {:>12} {:>9}\n",
+             report.phases_size() > 0 ? report.phases(0).measured() : 0, "phase", "pressure", "to oracle", "by class",
              "to best fixed", "to threshold", "to grpc", "crossover", "threshold", "explored");
   for (const auto& p : report.phases())
-    fmt::print("{:<14} {:>10} {:>9.3f} ({:.3f}) {:>9.3f} ({:.3f}) {:>12.3f} {:>9.3f} {:>12} {:>12} {:>8.1f}%\n",
-               p.name(), p.pressure(), p.to_oracle(), p.whole_to_oracle(), p.to_best_fixed(), p.whole_to_best_fixed(),
-               p.to_threshold(), p.to_grpc(),
-               p.never_crosses()    ? "never"
-               : p.crossover() == 0 ? "always"
-                                    : size_words(p.crossover()),
-               size_words(p.threshold()), 100 * p.explored());
+    fmt::print(
+        "{:<14} {:>10} {:>9.3f} ({:.3f}) {:>9.3f} {:>9.3f} ({:.3f}) {:>12.3f} {:>9.3f} {:>12} {:>12} {:>8.1f}%\n",
+        p.name(), p.pressure(), p.to_oracle(), p.whole_to_oracle(), p.to_class_oracle(), p.to_best_fixed(),
+        p.whole_to_best_fixed(), p.to_threshold(), p.to_grpc(),
+        p.never_crosses()    ? "never"
+        : p.crossover() == 0 ? "always"
+                             : size_words(p.crossover()),
+        size_words(p.threshold()), 100 * p.explored());
 }
 
 struct bench_flags {
   bench_options options;
-  std::vector<std::string> phases{"reused", "fresh", "reused+cpu", "fresh+cpu", "reused+memory", "fresh+memory"};
+  std::vector<std::string> phases{"reused", "fresh", "fresh+cpu", "reused+cpu", "reused+memory", "fresh+memory"};
   std::string goal{"minimize_latency"};
   std::vector<std::string> types{"binary"};
   std::uint64_t minimum{0};
@@ -133,6 +134,9 @@ void add_transfer(CLI::App& app, common_options& common, int& result) {
       ->capture_default_str();
   bench->add_option("--measured", flags->options.measured, "at the end of each phase, for the ratios")
       ->capture_default_str();
+  bench->add_option("--repeats", flags->options.repeats, "runs of each transfer by each method; ratios compare medians")
+      ->check(CLI::Range(1, 99))
+      ->capture_default_str();
   bench->add_option("--concurrency", flags->options.concurrency, "threads that transfer at once")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
@@ -147,6 +151,7 @@ void add_transfer(CLI::App& app, common_options& common, int& result) {
       ->transform(CLI::AsSizeValue(false));
   bench->add_flag("--tcp", flags->options.tcp, "gRPC over TCP on loopback (default: a Unix socket)");
   bench->add_option("--seed", flags->options.seed, "of sizes, order and exploration")->capture_default_str();
+  bench->add_option("--records", flags->options.records, "write every transfer to this file, as CSV");
   add_output(*bench, common);
   bench->callback([flags, &common, &result] { result = run_bench(*flags, common.json); });
 

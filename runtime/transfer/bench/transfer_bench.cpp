@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <thread>
@@ -66,14 +67,15 @@ int free_port() {
 /// One transfer by both methods.
 struct paired {
   transfer_characteristics data;
-  std::array<double, transfer_method_count> latency_us{};
+  std::array<double, transfer_method_count> latency_us{}; ///< of the first run
+  std::array<double, transfer_method_count> median_us{};  ///< of all runs
   std::array<double, transfer_method_count> cpu_us{};
   std::array<double, transfer_method_count> memory{};
   std::array<bool, transfer_method_count> failed{};
   transfer_method chosen{transfer_method::grpc};
   bool explored{false};
 
-  [[nodiscard]] double of(transfer_method m) const { return latency_us[static_cast<std::size_t>(m)]; }
+  [[nodiscard]] double of(transfer_method m) const { return median_us[static_cast<std::size_t>(m)]; }
 };
 
 class bench_run {
@@ -152,8 +154,20 @@ private:
     one.explored = decision.reason == decision_reason::exploration;
     const system_conditions now = pool_.conditions();
     const transfer_method first = rng.sign() > 0 ? transfer_method::grpc : transfer_method::zero_copy;
-    transfer(one, first);
-    transfer(one, other(first));
+    std::array<std::vector<double>, transfer_method_count> runs;
+    paired again = one;
+    for (std::uint64_t r = 0; r < std::max<std::uint64_t>(options_.repeats, 1); ++r) {
+      paired& into = r == 0 ? one : again;
+      for (const transfer_method method : {first, other(first)}) {
+        transfer(into, method);
+        runs[static_cast<std::size_t>(method)].push_back(into.latency_us[static_cast<std::size_t>(method)]);
+      }
+    }
+    for (std::size_t m = 0; m < transfer_method_count; ++m) {
+      const auto middle = runs[m].begin() + static_cast<std::ptrdiff_t>(runs[m].size() / 2);
+      std::nth_element(runs[m].begin(), middle, runs[m].end());
+      one.median_us[m] = *middle;
+    }
 
     const auto i = static_cast<std::size_t>(one.chosen);
     transfer_metrics metrics;
@@ -274,12 +288,15 @@ private:
   }
 
   struct totals {
-    double pool{0}, oracle{0}, grpc{0}, zero_copy{0}, threshold{0};
+    double pool{0}, oracle{0}, classes{0}, grpc{0}, zero_copy{0}, threshold{0};
   };
   totals over(const std::vector<paired>& made, std::size_t from) const {
     totals t;
+    std::map<std::pair<std::size_t, data_type>, std::array<double, transfer_method_count>> classes;
     for (std::size_t i = from; i < made.size(); ++i) {
       const paired& one = made[i];
+      for (std::size_t m = 0; m < transfer_method_count; ++m)
+        classes[{size_class_of(one.data.data_size), one.data.type}][m] += one.median_us[m];
       t.pool += one.of(one.chosen);
       t.oracle += std::min(one.of(transfer_method::grpc), one.of(transfer_method::zero_copy));
       t.grpc += one.of(transfer_method::grpc);
@@ -287,11 +304,26 @@ private:
       t.threshold += one.of(one.data.data_size >= options_.policy.zero_copy_threshold ? transfer_method::zero_copy
                                                                                       : transfer_method::grpc);
     }
+    for (const auto& [key, sums] : classes) t.classes += std::min(sums[0], sums[1]);
     return t;
+  }
+
+  void write_records(const bench_phase& phase, const std::vector<paired>& made) {
+    if (options_.records.empty()) return;
+    std::ofstream out(options_.records, done_phases_ == 0 ? std::ios::trunc : std::ios::app);
+    if (done_phases_ == 0)
+      out << "phase,type,size,chosen,explored,grpc_us,zero_copy_us,grpc_median_us,zero_copy_median_us,grpc_cpu_us,"
+             "zero_copy_cpu_us\n";
+    for (const paired& one : made)
+      out << phase.name << ',' << name_of(one.data.type) << ',' << one.data.data_size << ',' << name_of(one.chosen)
+          << ',' << one.explored << ',' << one.latency_us[0] << ',' << one.latency_us[1] << ',' << one.median_us[0]
+          << ',' << one.median_us[1] << ',' << one.cpu_us[0] << ',' << one.cpu_us[1] << '\n';
+    if (!out.flush()) throw std::runtime_error(options_.records + ": cannot be written");
   }
 
   void summarise(const bench_phase& phase, const std::vector<paired>& made) {
     rows(phase, made);
+    write_records(phase, made);
     v1::TransferBenchReport::Phase* row = report_.add_phases();
     row->set_name(phase.name);
     row->set_transfers(made.size());
@@ -320,6 +352,7 @@ private:
     const totals whole = over(made, 0);
     row->set_measured(made.size() - from);
     row->set_to_oracle(end.pool / end.oracle);
+    row->set_to_class_oracle(end.pool / end.classes);
     row->set_to_best_fixed(end.pool / std::min(end.grpc, end.zero_copy));
     row->set_to_threshold(end.pool / end.threshold);
     row->set_to_grpc(end.pool / end.grpc);

@@ -32,16 +32,20 @@ struct bench_options {
   std::uint64_t largest{std::uint64_t{128} << 20};
   std::uint64_t transfers{1500}; ///< of each phase
   std::uint64_t measured{500};   ///< of these, at the end, are what the ratios are made of
+  std::uint64_t repeats{3};      ///< of each transfer by each method; ratios compare their medians
   std::size_t concurrency{1};    ///< threads that transfer at once
   std::vector<data_type> types{data_type::binary};
   std::vector<bench_phase> phases;
   bool tcp{false}; ///< gRPC over TCP on loopback instead of a Unix socket
   std::uint64_t seed{1};
+  std::string records; ///< file for every transfer, as CSV; empty: none
   transfer_policy policy;
 };
 
 /// Runs every transfer by both methods, in an order drawn anew each time, and lets a pool decide beside it. The pool
-/// learns from nothing but the method it chose, as it would in earnest. Phases follow each other with the same pool.
+/// learns from nothing but the first run of the method it chose, as it would in earnest. Ratios compare the medians of
+/// the runs: the lower of two single measurements would count luck as skill. Phases follow each other with the same
+/// pool.
 /// @param progress  called now and then with the share done, 0..1, and a line.
 /// @param interrupted  asked often, by one thread: true ends the bench with what there is.
 /// @returns the report; one sentence when something could not be started.
