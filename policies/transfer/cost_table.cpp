@@ -7,13 +7,13 @@ namespace homeostat {
 
 namespace {
 
-constexpr double memory_of_a_cell = 30;  ///< transfers
-constexpr double rival_ageing = 0.97;    ///< weight kept per transfer by the other method
-constexpr double least_remembered = 1; ///< ageing stops here: old evidence is better than none
+constexpr double memory_of_a_cell = 30; ///< transfers
+constexpr double age_scale = 300;       ///< transfers of the pool after which evidence weighs a quarter
+constexpr double made_old = 0.1;        ///< weight kept by what is no longer to be believed
 constexpr double surprise_ratio = 1.5;
 constexpr int surprises_in_a_row = 3;
 constexpr std::uint64_t alarm_span = 200; ///< transfers between two surprised cells that belong together
-constexpr double largest_speed_up = 0.1; ///< that is believed of cells not measured
+constexpr double largest_speed_up = 0.1;  ///< that is believed of cells not measured
 constexpr double outlier_ratio = 8;       ///< one preempted transfer must not drown thirty
 
 /// Weights of neighbours at 0, 1, 2 ... half octaves; of other types; of other pressure.
@@ -23,11 +23,19 @@ constexpr double from_other_pressure = 0.03;
 /// Neighbours together count as at most this many transfers: a cell's own evidence soon outweighs them.
 constexpr double most_borrowed = 4;
 
-struct sums {
-  double weight{0}, latency{0}, square{0}, cpu{0}, memory{0};
+/// @returns the share of a weight that is left after some transfers.
+double ageing(std::uint64_t now, std::uint64_t then) {
+  const double scaled = 1 + static_cast<double>(now - then) / age_scale;
+  return 1 / (scaled * scaled);
+}
 
-  template <typename Cell> void add(const Cell& from, double share) {
-    const double w = share * from.weight;
+struct sums {
+  double weight{0}, known{0}, latency{0}, square{0}, cpu{0}, memory{0};
+
+  template <typename Cell> void add(const Cell& from, double share, std::uint64_t now) {
+    if (from.weight <= 0) return;
+    const double w = share * from.weight * ageing(now, from.last);
+    known += share * from.weight;
     weight += w;
     latency += w * from.latency;
     square += w * from.square;
@@ -37,6 +45,7 @@ struct sums {
   void add_at_most(const sums& other, double limit) {
     if (other.weight <= 0) return;
     const double share = std::min(1.0, limit / other.weight);
+    known += other.known;
     weight += share * other.weight;
     latency += share * other.latency;
     square += share * other.square;
@@ -61,13 +70,22 @@ void cost_table::clear() {
   std::fill(used_.begin(), used_.end(), false);
 }
 
+bool cost_table::measured(data_type type) const {
+  for (std::size_t p = 0; p < pressure_count; ++p)
+    for (const transfer_method m : transfer_methods)
+      if (used_[index(static_cast<pressure>(p), type, m)]) return true;
+  return false;
+}
+
 std::size_t cost_table::index(pressure under, data_type type, transfer_method method) noexcept {
   return (static_cast<std::size_t>(under) * data_type_count + static_cast<std::size_t>(type)) * transfer_method_count +
          static_cast<std::size_t>(method);
 }
 
-double cost_table::learn(cell& into, cell& rival, double latency, double cpu, double memory) {
+double cost_table::learn(cell& into, std::uint64_t now, double latency, double cpu, double memory) {
   double changed = 1;
+  if (into.weight > 0) into.weight *= ageing(now, into.last);
+  into.last = now;
   if (into.weight >= surprises_in_a_row) {
     const double off = latency / into.latency;
     const int direction = off > surprise_ratio ? 1 : off < 1 / surprise_ratio ? -1 : 0;
@@ -79,15 +97,15 @@ double cost_table::learn(cell& into, cell& rival, double latency, double cpu, do
       into.run = static_cast<std::int8_t>(into.run + direction);
       into.run_sum += latency;
       if (std::abs(into.run) >= surprises_in_a_row) {
-        const double now = into.run_sum / surprises_in_a_row;
-        changed = now / into.latency;
+        const double recent = into.run_sum / surprises_in_a_row;
+        changed = recent / into.latency;
         into = cell{};
+        into.last = now;
         into.weight = surprises_in_a_row - 1;
-        into.latency = now;
-        into.square = now * now;
+        into.latency = recent;
+        into.square = recent * recent;
         into.cpu = cpu;
         into.memory = memory;
-        rival.weight = std::min(rival.weight, least_remembered); // what changed here may have changed there
         ++surprises_;
       }
     }
@@ -99,14 +117,13 @@ double cost_table::learn(cell& into, cell& rival, double latency, double cpu, do
   into.square += pull * (latency * latency - into.square);
   into.cpu += pull * (cpu - into.cpu);
   into.memory += pull * (memory - into.memory);
-  if (rival.weight > least_remembered) rival.weight = std::max(least_remembered, rival.weight * rival_ageing);
   return changed;
 }
 
 void cost_table::age(pressure under, transfer_method method, double factor) {
   for (std::size_t t = 0; t < data_type_count; ++t)
     for (cell& one : at(under, static_cast<data_type>(t), method)) {
-      one.weight = std::min(one.weight, least_remembered);
+      one.weight *= made_old;
       one.latency *= factor;
       one.square *= factor * factor;
     }
@@ -122,26 +139,26 @@ void cost_table::record(const transfer_metrics& done, pressure under) {
   if (!std::isfinite(latency) || latency <= 0) return;
   const method_cost prior = prior_cost(done.method, size);
   used_[index(under, type, done.method)] = true;
-  ++recorded_;
+  const std::uint64_t now = ++recorded_[static_cast<std::size_t>(under)];
   const double changed =
-      learn(at(under, type, done.method)[c], at(under, type, other(done.method))[c], latency / prior.latency_us,
+      learn(at(under, type, done.method)[c], now, latency / prior.latency_us,
             std::max(0.0, done.cpu_time_us) / prior.cpu_time_us, static_cast<double>(done.memory_used) / prior.memory);
   if (changed == 1) return;
-  alarm& last = last_alarm_[static_cast<std::size_t>(done.method)];
-  if ((last.factor - 1) * (changed - 1) > 0 && recorded_ - last.at <= alarm_span) {
+  alarm& last = last_alarm_[static_cast<std::size_t>(under)][static_cast<std::size_t>(done.method)];
+  if ((last.factor - 1) * (changed - 1) > 0 && now - last.at <= alarm_span) {
     const cell measured = at(under, type, done.method)[c]; // what has just been measured is not old
     age(under, done.method, std::clamp(std::sqrt(changed * last.factor), largest_speed_up, 1.0));
     at(under, type, done.method)[c] = measured;
     last = {};
   } else {
-    last = {recorded_, changed};
+    last = {now, changed};
   }
 }
 
 cost_estimate cost_table::estimate(pressure under, data_type type, std::size_t c, transfer_method method,
                                    std::uint64_t size) const {
   sums total;
-  total.add(at(under, type, method)[c], 1);
+  total.add(at(under, type, method)[c], 1, recorded_[static_cast<std::size_t>(under)]);
   sums near;
   for (std::size_t p = 0; p < pressure_count; ++p) {
     const double same_pressure = p == static_cast<std::size_t>(under) ? 1 : from_other_pressure;
@@ -151,14 +168,14 @@ cost_estimate cost_table::estimate(pressure under, data_type type, std::size_t c
       const double share = same_pressure * (t == static_cast<std::size_t>(type) ? 1 : from_other_type);
       const row& cells = at(static_cast<pressure>(p), static_cast<data_type>(t), method);
       for (std::size_t d = here ? 1 : 0; d < reach.size(); ++d) {
-        if (c >= d) near.add(cells[c - d], share * reach[d]);
-        if (d > 0 && c + d < size_class_count) near.add(cells[c + d], share * reach[d]);
+        if (c >= d) near.add(cells[c - d], share * reach[d], recorded_[p]);
+        if (d > 0 && c + d < size_class_count) near.add(cells[c + d], share * reach[d], recorded_[p]);
       }
     }
   }
   total.add_at_most(near, most_borrowed);
 
-  cost_estimate result{prior_cost(method, size), total.weight, 1};
+  cost_estimate result{prior_cost(method, size), total.weight, total.known, 1};
   if (total.weight <= 0) return result;
   const double latency = total.latency / total.weight;
   const double variance = std::max(0.0, total.square / total.weight - latency * latency);

@@ -13,13 +13,11 @@
 ///
 /// A cell holds what was measured for one (pressure, type, size class, method), as ratios to a simple prior: fixed time
 /// plus time per byte. Ratios change slowly with the size, so that a cell without evidence borrows from its neighbours
-/// in size, then from other types, then from other pressure. A cell forgets: its memory is about thirty transfers, the
-/// method not chosen ages with every transfer by the other, and three surprises in a row in one direction start it
-/// anew. Two cells of a method so surprised, in the same direction and shortly after each other, make all evidence of
-/// that method old: neighbours that were measured since then weigh more, and it is tried again where it was not chosen.
-/// If it became faster, old cells are taken to have become so too, for only what looks good is tried; if it became
-/// slower, not, for it would not be found out where that is wrong.
-/// So a machine that changes is noticed within a few transfers, and one that does not is not forgotten.
+/// in size, then from other types, then from other pressure. Evidence weighs less the older it is, counted in transfers
+/// of the pool: what was measured last, here or nearby, outweighs what was measured long ago. Three surprises in a row
+/// in one direction start a cell anew; two cells of a method so surprised, in the same direction and shortly after each
+/// other, make all evidence of that method old. If it became faster, old cells are taken to have become so too, for
+/// only what looks good is tried; if it became slower, not, for it would not be found out where that is wrong.
 namespace homeostat {
 
 /// Half octaves: 1, 1.5, 2, 3, 4, 6 ... bytes.
@@ -54,7 +52,8 @@ struct method_cost {
 /// An estimate with what it rests on.
 struct cost_estimate {
   method_cost cost;
-  double weight{0}; ///< effective number of transfers behind it, borrowed ones included at less than one
+  double weight{0}; ///< effective number of transfers behind it; borrowed and old ones count less than one
+  double known{0};  ///< the same without regard to age: old evidence is better than none
   double spread{0}; ///< standard deviation of the log latency of one transfer
 };
 
@@ -69,6 +68,9 @@ public:
   [[nodiscard]] cost_estimate estimate(pressure under, data_type type, std::size_t size_class, transfer_method method,
                                        std::uint64_t size) const;
 
+  /// @returns whether anything was measured of a type. Types without all have the same, borrowed estimates.
+  [[nodiscard]] bool measured(data_type type) const;
+
   /// Forgets everything.
   void clear();
   /// @returns how often a cell was started anew by surprises.
@@ -76,9 +78,10 @@ public:
 
 private:
   struct cell {
-    double weight{0};
-    double latency{0}; ///< mean ratio to the prior
-    double square{0};  ///< mean of its square
+    double weight{0};      ///< when it was last measured
+    std::uint64_t last{0}; ///< transfer of the pool at that time
+    double latency{0};     ///< mean ratio to the prior
+    double square{0};      ///< mean of its square
     double cpu{0};
     double memory{0};
     double run_sum{0};  ///< latency ratios of the present run of surprises
@@ -94,7 +97,7 @@ private:
     return cells_[index(under, type, method)];
   }
   /// @returns by what factor the latency changed when a run of surprises has just started the cell anew; else 1.
-  double learn(cell& into, cell& rival, double latency, double cpu, double memory);
+  double learn(cell& into, std::uint64_t now, double latency, double cpu, double memory);
   void age(pressure under, transfer_method method, double factor);
 
   std::vector<row> cells_;
@@ -104,8 +107,9 @@ private:
     std::uint64_t at{0}; ///< count of transfers
     double factor{1};    ///< by which the latency changed; 1: none yet
   };
-  std::array<alarm, transfer_method_count> last_alarm_{};
-  std::uint64_t recorded_{0};
+  std::array<std::array<alarm, transfer_method_count>, pressure_count> last_alarm_{};
+  std::array<std::uint64_t, pressure_count>
+      recorded_{}; ///< transfers: what is known of one pressure does not age under another
 };
 
 } // namespace homeostat

@@ -35,7 +35,7 @@ std::optional<std::uint64_t> measured_crossover(const cost_table& costs, pressur
     const std::uint64_t size = std::max<std::uint64_t>(size_class_begin(c), 1);
     const cost_estimate grpc = costs.estimate(under, type, c, transfer_method::grpc, size);
     const cost_estimate zero = costs.estimate(under, type, c, transfer_method::zero_copy, size);
-    if (grpc.weight < least_evidence || zero.weight < least_evidence) continue;
+    if (grpc.known < least_evidence || zero.known < least_evidence) continue;
     gain[c] = score_of(grpc.cost, weights) - score_of(zero.cost, weights);
     any = true;
   }
@@ -77,6 +77,7 @@ void threshold_manager::set(data_type type, double performance, double resource,
 void threshold_manager::look(const cost_table& costs, pressure under, const system_conditions& now,
                              const transfer_policy& policy, instant at) {
   const double resource = resource_factor(under, now, policy);
+  std::optional<std::optional<std::uint64_t>> of_unmeasured; // the same for all types without evidence of their own
   for (std::size_t i = 0; i < data_type_count; ++i) {
     const auto type = static_cast<data_type>(i);
     one& t = current_[i];
@@ -84,7 +85,14 @@ void threshold_manager::look(const cost_table& costs, pressure under, const syst
     std::string why;
     if (policy.learning_enabled) {
       // Evidence of the pressed machine already contains what the resource factor assumes of it.
-      if (const auto crossover = measured_crossover(costs, under, type, weights_of(policy.goal))) {
+      std::optional<std::uint64_t> crossover;
+      if (costs.measured(type)) {
+        crossover = measured_crossover(costs, under, type, weights_of(policy.goal));
+      } else {
+        if (!of_unmeasured) of_unmeasured = measured_crossover(costs, under, type, weights_of(policy.goal));
+        crossover = *of_unmeasured;
+      }
+      if (crossover) {
         const double target = static_cast<double>(*crossover) / static_cast<double>(base_of(policy, type)) / resource;
         const double ratio = target / performance;
         t.off = std::abs(std::log(ratio)) > std::log(off_by) ? t.off + 1 : 0;

@@ -12,8 +12,14 @@ namespace {
 /// looked at again less often, for machines change.
 constexpr double well_known = 4;
 constexpr double look_again = 0.3;
-/// What may be spent on exploring before anything was transferred.
+/// What the first try of a size may cost in any case.
 constexpr double first_allowance_us = 1000;
+/// A single try may cost this many times what the pool's account, and its own size's, earn: dear tries come too,
+/// rarely.
+constexpr double pool_overdraft = 1;
+constexpr double class_overdraft = 20;
+constexpr std::uint8_t tries_after_a_promise = 3;
+constexpr double promise_rate = 0.5;
 constexpr double slowdown_pull = 0.05;
 constexpr double account_memory = 0.999; ///< kept per transfer
 
@@ -30,8 +36,12 @@ void transfer_learner::record(const transfer_metrics& done) {
   totals_.explored += done.explored ? 1 : 0;
   const double spent = std::isfinite(done.latency_us) ? std::max(0.0, done.latency_us) : 0;
   totals_.time_us += spent;
-  recent_time_us_ = account_memory * recent_time_us_ + spent;
-  recent_loss_us_ *= account_memory;
+  const std::size_t c = std::min(size_class_of(done.data.data_size), size_class_count - 1);
+  for (account* a :
+       {&accounts_[static_cast<std::size_t>(under_)][c], &pool_account_[static_cast<std::size_t>(under_)]}) {
+    *a = settled(*a);
+    a->time_us += spent;
+  }
   if (done.predicted_latency_us > 0 && !done.failed) {
     ++totals_.predicted;
     totals_.within_15 += done.prediction_error() <= 0.15 ? 1 : 0;
@@ -41,13 +51,23 @@ void transfer_learner::record(const transfer_metrics& done) {
     }
   }
   if (done.explored) {
-    const cost_estimate rest = costs_.estimate(under_, done.data.type, size_class_of(done.data.data_size),
-                                               other(done.method), done.data.data_size);
+    const cost_estimate rest = costs_.estimate(under_, done.data.type, c, other(done.method), done.data.data_size);
     const double loss = std::max(0.0, spent - rest.cost.latency_us);
     totals_.exploration_loss_us += loss;
-    recent_loss_us_ += loss;
+    accounts_[static_cast<std::size_t>(under_)][c].loss_us += loss;
+    pool_account_[static_cast<std::size_t>(under_)].loss_us += loss;
+    promise& promised = promises_[std::min(static_cast<std::size_t>(done.data.type), data_type_count - 1)][c];
+    if (promised.tries > 0 && promised.method == done.method)
+      --promised.tries;
+    else if (!done.failed && spent < rest.cost.latency_us)
+      promised = {done.method, tries_after_a_promise};
   }
   costs_.record(done, under_);
+}
+
+transfer_learner::account transfer_learner::settled(const account& a) const {
+  const double kept = std::pow(account_memory, static_cast<double>(totals_.transfers - a.at));
+  return {totals_.transfers, a.time_us * kept, a.loss_us * kept};
 }
 
 void transfer_learner::conditions(const system_conditions& now) {
@@ -63,7 +83,7 @@ transfer_view::entry transfer_learner::entry_of(data_type type, std::size_t c, s
   made.grpc_ratio = static_cast<float>(grpc.cost.latency_us / prior_cost(transfer_method::grpc, size).latency_us);
   made.zero_copy_ratio =
       static_cast<float>(zero.cost.latency_us / prior_cost(transfer_method::zero_copy, size).latency_us);
-  made.evidence = policy_.learning_enabled && grpc.weight >= least_evidence && zero.weight >= least_evidence;
+  made.evidence = policy_.learning_enabled && grpc.known >= least_evidence && zero.known >= least_evidence;
   const double gain = score_of(grpc.cost, weights_of(policy_.goal)) - score_of(zero.cost, weights_of(policy_.goal));
   made.gain = static_cast<float>(gain);
   bool chosen_zero = size >= threshold;
@@ -77,9 +97,17 @@ transfer_view::entry transfer_learner::entry_of(data_type type, std::size_t c, s
     const cost_estimate& mine = chosen_zero ? zero : grpc;
     const cost_estimate& its = chosen_zero ? grpc : zero;
     const double loss = std::max(0.0, its.cost.latency_us - mine.cost.latency_us);
-    const double allowed = first_allowance_us + policy_.exploration_budget * recent_time_us_;
-    if (recent_loss_us_ + loss <= allowed)
+    const account spent = settled(accounts_[static_cast<std::size_t>(under_)][c]);
+    const account all = settled(pool_account_[static_cast<std::size_t>(under_)]);
+    const double budget = policy_.exploration_budget * all.time_us;
+    const bool covered = all.loss_us <= budget && loss <= std::max(pool_overdraft * budget, first_allowance_us);
+    const double most = policy_.exploration_budget * class_overdraft * spent.time_us;
+    if (covered && loss <= std::max(most, its.known < least_evidence ? first_allowance_us : 0))
       made.explore = static_cast<float>(policy_.exploration_rate * (its.weight < well_known ? 1 : look_again));
+    const promise& promised = promises_[static_cast<std::size_t>(type)][c];
+    const transfer_method rival = chosen_zero ? transfer_method::grpc : transfer_method::zero_copy;
+    if (policy_.exploration_rate > 0 && promised.tries > 0 && promised.method == rival)
+      made.explore = static_cast<float>(promise_rate);
   }
   return made;
 }
@@ -92,10 +120,16 @@ transfer_view transfer_learner::look(instant now) {
   view.minimum = policy_.minimum_threshold;
   view.maximum = policy_.maximum_threshold;
   view.marginal_benefit = static_cast<float>(policy_.marginal_benefit);
+  std::size_t unmeasured = data_type_count; // the first such type
   for (std::size_t t = 0; t < data_type_count; ++t) {
     const auto type = static_cast<data_type>(t);
     view.thresholds[t] = thresholds_.threshold(type);
+    if (!costs_.measured(type) && unmeasured < data_type_count && view.thresholds[t] == view.thresholds[unmeasured]) {
+      view.entries[t] = view.entries[unmeasured];
+      continue;
+    }
     for (std::size_t c = 0; c < size_class_count; ++c) view.entries[t][c] = entry_of(type, c, view.thresholds[t]);
+    if (!costs_.measured(type)) unmeasured = t;
   }
   for (std::size_t i = 0; i < policy_.rules.size() && i < max_transfer_rules; ++i)
     view.rules.push_back({static_cast<std::int8_t>(i), policy_.rules[i].priority, policy_.rules[i].method});
@@ -114,6 +148,7 @@ std::expected<void, std::string> transfer_learner::set_policy(transfer_policy po
 
 void transfer_learner::reset(instant now, const std::string& why) {
   costs_.clear();
+  promises_ = {};
   thresholds_.reset(policy_, now, why);
   slowdown_ = 1;
 }

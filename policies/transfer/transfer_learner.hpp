@@ -54,9 +54,23 @@ private:
   transfer_totals totals_;
   system_conditions now_{};
   pressure under_{pressure::none};
+  /// A try that came out better than the method in use would: it is worth a few more at once, for one alone is soon
+  /// forgotten.
+  struct promise {
+    transfer_method method{transfer_method::grpc};
+    std::uint8_t tries{0}; ///< left
+  };
+  std::array<std::array<promise, size_class_count>, data_type_count> promises_{};
   double slowdown_{1};
-  double recent_time_us_{0}; ///< of about the last thousand transfers: what exploring may cost is a share of it
-  double recent_loss_us_{0};
+  /// What exploring may cost is a share of the time that transfers took, over about the last thousand of the pool.
+  struct account {
+    std::uint64_t at{0}; ///< transfer of the pool
+    double time_us{0};
+    double loss_us{0};
+  };
+  [[nodiscard]] account settled(const account& of) const;
+  std::array<std::array<account, size_class_count>, pressure_count> accounts_{};
+  std::array<account, pressure_count> pool_account_{};
   std::uint64_t generation_{0};
 };
 
