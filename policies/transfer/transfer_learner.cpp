@@ -56,7 +56,8 @@ void transfer_learner::record(const transfer_metrics& done) {
     totals_.exploration_loss_us += loss;
     accounts_[static_cast<std::size_t>(under_)][c].loss_us += loss;
     pool_account_[static_cast<std::size_t>(under_)].loss_us += loss;
-    promise& promised = promises_[std::min(static_cast<std::size_t>(done.data.type), data_type_count - 1)][c];
+    promise& promised = promises_[static_cast<std::size_t>(under_)]
+                                 [std::min(static_cast<std::size_t>(done.data.type), data_type_count - 1)][c];
     if (promised.tries > 0 && promised.method == done.method)
       --promised.tries;
     else if (!done.failed && spent < rest.cost.latency_us)
@@ -104,7 +105,7 @@ transfer_view::entry transfer_learner::entry_of(data_type type, std::size_t c, s
     const double most = policy_.exploration_budget * class_overdraft * spent.time_us;
     if (covered && loss <= std::max(most, its.known < least_evidence ? first_allowance_us : 0))
       made.explore = static_cast<float>(policy_.exploration_rate * (its.weight < well_known ? 1 : look_again));
-    const promise& promised = promises_[static_cast<std::size_t>(type)][c];
+    const promise& promised = promises_[static_cast<std::size_t>(under_)][static_cast<std::size_t>(type)][c];
     const transfer_method rival = chosen_zero ? transfer_method::grpc : transfer_method::zero_copy;
     if (policy_.exploration_rate > 0 && promised.tries > 0 && promised.method == rival)
       made.explore = static_cast<float>(promise_rate);

@@ -60,7 +60,7 @@ private:
     transfer_method method{transfer_method::grpc};
     std::uint8_t tries{0}; ///< left
   };
-  std::array<std::array<promise, size_class_count>, data_type_count> promises_{};
+  std::array<std::array<std::array<promise, size_class_count>, data_type_count>, pressure_count> promises_{};
   double slowdown_{1};
   /// What exploring may cost is a share of the time that transfers took, over about the last thousand of the pool.
   struct account {
