@@ -2,6 +2,7 @@
 
 #include "actors/ordered_store.hpp"
 #include "actors/serial_actuator.hpp"
+#include "actors/transfer_tuner.hpp"
 
 #include <algorithm>
 #include <type_traits>
@@ -204,6 +205,13 @@ supervisor_actor::behavior_type pool_supervisor(self_ptr self, pool_setup setup,
                 }});
   }
   s.members_end = s.kids.size();
+  if (setup.transfers)
+    s.kids.add({.name = "transfer tuner",
+                .restart = child_restart::permanent,
+                .shutdown = sink_shutdown,
+                .spawn = [self, settings = transfer_tuner_settings{.port = setup.transfers, .time = time}] {
+                  return caf::actor_cast<caf::actor>(self->spawn(transfer_tuner, settings));
+                }});
   s.kids.start_all();
   return behavior_of<loop_supervisor_actor>(self);
 }

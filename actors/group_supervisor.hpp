@@ -17,7 +17,8 @@ namespace homeostat {
 struct pool_setup {
   std::string name;
   supervision_settings supervision{.strategy = restart_strategy::one_for_one};
-  std::vector<loop_setup> loops; ///< loop names are unique in the node
+  std::vector<loop_setup> loops;              ///< loop names are unique in the node
+  std::shared_ptr<transfer_port> transfers{}; ///< of a pool that decides on transfers; else empty
 };
 
 /// The whole node.

@@ -74,6 +74,11 @@ using proposer_actor = live_listener_actor::extend<
     // Internal: a hold is over.
     caf::reacts_to<look_atom, std::uint64_t>>;
 
+/// Learns from a pool's transfers. One per pool that decides on transfers.
+using transfer_tuner_actor = caf::typed_actor<
+    // Internal: the next look is due.
+    caf::reacts_to<look_atom>>;
+
 /// What every supervisor above one loop answers.
 using loop_supervisor_actor =
     caf::typed_actor<caf::replies_to<operator_command>::with<command_result>,

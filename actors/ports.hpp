@@ -49,4 +49,12 @@ public:
   virtual void set_live_generation(std::uint64_t generation) = 0;
 };
 
+/// What a pool learned from its transfers, and the decisions it is published to. Does not block: memory only.
+class transfer_port {
+public:
+  virtual ~transfer_port() = default;
+  /// Takes in what was reported since the last call and publishes what follows from it.
+  virtual void learn(instant now) = 0;
+};
+
 } // namespace homeostat

@@ -39,6 +39,10 @@ struct transfer_rule {
   std::string when; ///< expression
   friend bool operator==(const transfer_rule&, const transfer_rule&) = default;
 };
+/// @returns the metrics a rule's condition may use, sorted: `data_size` [bytes], `compressed`, `type_<name>`,
+/// `format_<name>` [0 or 1], `cpu_load`, `memory_used` [0..1], `available_memory` [bytes], `in_flight`, `hour` [0..24],
+/// `recent_slowdown`.
+[[nodiscard]] std::vector<std::string> decision_metric_names();
 inline constexpr std::size_t max_transfer_rules = 32;
 
 inline constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;

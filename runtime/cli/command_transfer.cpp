@@ -2,6 +2,7 @@
 #include "messages/transfer.pb.h"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/interrupt.hpp"
+#include "runtime/cli/words.hpp"
 #include "runtime/transfer/bench/peer_process.hpp"
 #include "runtime/transfer/bench/transfer_bench.hpp"
 
@@ -17,23 +18,6 @@
 namespace homeostat {
 
 namespace {
-
-std::string size_words(std::uint64_t bytes) {
-  constexpr std::array<const char*, 4> units{"B", "KiB", "MiB", "GiB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < units.size()) {
-    value /= 1024;
-    ++unit;
-  }
-  return fmt::format("{:.4g} {}", value, units[unit]);
-}
-
-std::string time_words(double us) {
-  return us >= 1e6   ? fmt::format("{:.3g} s", us / 1e6)
-         : us >= 1e3 ? fmt::format("{:.3g} ms", us / 1e3)
-                     : fmt::format("{:.3g} us", us);
-}
 
 void print_report(const v1::TransferBenchReport& report) {
   fmt::print("{:<14} {:<10} {:>20} {:>6} {:>9} {:>9} {:>9} {:>9} {:>11} {:>9} {:>10}\n", "phase", "method", "size", "n",

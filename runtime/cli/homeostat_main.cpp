@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   add_demo(app, common, result);
   add_solve(app, common, result);
   add_search(app, common, result);
+  add_pools(app, common, result);
   add_transfer(app, common, result);
   add_token(app, common, result);
   add_completion(app, result);

@@ -6,6 +6,7 @@
 #include "policies/supervision/restart.hpp"
 #include "policies/telemetry/window.hpp"
 #include "policies/time.hpp"
+#include "policies/transfer/transfer_policy.hpp"
 
 #include <cstdint>
 #include <expected>
@@ -99,6 +100,7 @@ struct loop_config {
 struct pool_config {
   std::string name;
   supervision_settings supervision;
+  std::optional<transfer_policy> transfer; ///< of pools that decide on transfers
 };
 
 /// TLS of the API: PEM files.

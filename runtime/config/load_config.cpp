@@ -155,10 +155,11 @@ private:
   }
 
   void read_pool_document(document& d) {
-    pool_config pool{.name = d.name, .supervision = {}};
+    pool_config pool{.name = d.name, .supervision = {}, .transfer = {}};
     if (d.broken) pool_policies_[d.name] = "";
     if (d.spec) {
       pool.supervision = read_supervision(*d.spec);
+      pool.transfer = read_transfer(*d.spec);
       std::vector<std::string> names;
       for (const auto& [name, settings] : policies_) names.push_back(name);
       if (const auto v = d.spec->find("policy"))
@@ -185,7 +186,7 @@ private:
     loop_config loop = read_loop(*d.spec, d.name, known);
     check_sharing(*d.spec, loop);
     if (!loop.pool.empty() && std::ranges::find(node_.pools, loop.pool, &pool_config::name) == node_.pools.end())
-      node_.pools.push_back({.name = loop.pool, .supervision = {}});
+      node_.pools.push_back({.name = loop.pool, .supervision = {}, .transfer = {}});
     node_.loops.push_back(std::move(loop));
   }
 
@@ -258,7 +259,10 @@ std::vector<const key_table*> all_key_tables() {
           &contention_keys(),
           &feedback_source_keys(),
           &loop_authority_keys(),
-          &rule_keys()};
+          &rule_keys(),
+          &transfer_keys(),
+          &threshold_override_keys(),
+          &transfer_rule_keys()};
 }
 
 std::vector<const word_set*> all_word_sets() {
@@ -276,7 +280,9 @@ std::vector<const word_set*> all_word_sets() {
           &pattern_words(),
           &source_type_words(),
           &trust_words(),
-          &risk_words()};
+          &risk_words(),
+          &transfer_goal_words(),
+          &transfer_method_words()};
 }
 
 std::optional<std::string> name_of(const value& v) {

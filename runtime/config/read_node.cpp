@@ -65,13 +65,6 @@ void read_listen(const value& v, bool has_tls, bool has_tokens, node_config& nod
   node.api_port = static_cast<std::uint16_t>(port);
 }
 
-template <class Reader>
-void in_section(const mapping& spec, std::string_view name, const key_table& keys, Reader reader) {
-  const auto v = spec.find(name);
-  const auto section = v ? mapping::open(*v, keys) : std::nullopt;
-  if (section) reader(*section);
-}
-
 void read_word(const mapping& m, std::string_view name, const word_set& set, std::string& target) {
   const auto v = m.find(name);
   const auto chosen = v ? choice_of(*v, set.words) : std::nullopt;
@@ -107,7 +100,7 @@ const key_table& supervision_keys() {
   return table;
 }
 const key_table& pool_keys() {
-  static const key_table table{"pool", {{"policy"}, {"supervision"}}};
+  static const key_table table{"pool", {{"policy"}, {"supervision"}, {"transfer"}}};
   return table;
 }
 

@@ -50,6 +50,9 @@ namespace homeostat::yaml {
 [[nodiscard]] const key_table& feedback_source_keys();
 [[nodiscard]] const key_table& loop_authority_keys();
 [[nodiscard]] const key_table& rule_keys();
+[[nodiscard]] const key_table& transfer_keys();
+[[nodiscard]] const key_table& threshold_override_keys();
+[[nodiscard]] const key_table& transfer_rule_keys();
 
 /// @returns every table above.
 [[nodiscard]] std::vector<const key_table*> all_key_tables();
@@ -74,6 +77,8 @@ struct word_set {
 [[nodiscard]] const word_set& source_type_words();
 [[nodiscard]] const word_set& trust_words();
 [[nodiscard]] const word_set& risk_words();
+[[nodiscard]] const word_set& transfer_goal_words();
+[[nodiscard]] const word_set& transfer_method_words();
 
 /// @returns every set above.
 [[nodiscard]] std::vector<const word_set*> all_word_sets();
@@ -105,6 +110,8 @@ struct policy_settings {
                                           const key_table& guardrails_table);
 
 /// Reads `supervision` where it is present.
+/// @returns the transfer section of a pool; nothing where there is none.
+[[nodiscard]] std::optional<transfer_policy> read_transfer(const mapping& spec);
 [[nodiscard]] supervision_settings read_supervision(const mapping& spec);
 
 /// Reads the spec of a Node into everything of it but the name, pools, sources and loops.

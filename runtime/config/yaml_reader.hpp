@@ -115,6 +115,14 @@ private:
   std::vector<entry> entries_;
 };
 
+/// Hands a section that is there and is a mapping to its reader.
+template <class Reader>
+void in_section(const mapping& spec, std::string_view name, const key_table& keys, Reader reader) {
+  const auto v = spec.find(name);
+  const auto section = v ? mapping::open(*v, keys) : std::nullopt;
+  if (section) reader(*section);
+}
+
 // Readers of single values. Each returns nothing after a complaint.
 
 /// A number of JSON's form without quotes.

@@ -15,6 +15,7 @@ void add_loop_routes(router& r, node& n);   ///< /api/v1/loops/{loop}/...
 /// Gives a loop a command. @returns its result, or a problem answer 404 if there is no such loop.
 [[nodiscard]] http_response command_loop(node& n, const std::string& loop, const operator_command& command);
 void add_authority_routes(router& r, node& n); ///< proposals, recommendations, drift, plans, values by hand
+void add_pool_routes(router& r, node& n);      ///< transfer pools: decisions, outcomes, policies
 void add_console_routes(router& r);            ///< /, /console/...
 
 class access_control;

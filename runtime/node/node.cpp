@@ -106,6 +106,9 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
     if (!p) return std::unexpected("source " + source.name + ": " + p.error());
     plants.emplace(source.name, std::pair(std::move(*p), source));
   }
+  try {
+    transfers_ = std::make_unique<transfer_pools>(config_.pools, config_.seed);
+  } catch (const std::invalid_argument& e) { return std::unexpected(std::string(e.what())); }
   node_setup setup{.name = config_.name,
                    .supervision = config_.supervision,
                    .store = store_,
@@ -115,8 +118,8 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
                    .seed = config_.seed};
   setup.supervision.strategy = restart_strategy::rest_for_one;
   for (const pool_config& pool : config_.pools) {
-    pool_setup& p =
-        setup.pools.emplace_back(pool_setup{.name = pool.name, .supervision = pool.supervision, .loops = {}});
+    pool_setup& p = setup.pools.emplace_back(pool_setup{
+        .name = pool.name, .supervision = pool.supervision, .loops = {}, .transfers = transfers_->port_of(pool.name)});
     for (const loop_config& loop : config_.loops) {
       if (loop.pool != pool.name) continue;
       const auto& [target, source] = plants.at(loop.source);

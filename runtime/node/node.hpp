@@ -4,6 +4,7 @@
 #include "runtime/config/config.hpp"
 #include "runtime/node/plants.hpp"
 #include "runtime/node/store_adapter.hpp"
+#include "runtime/node/transfer_pools.hpp"
 
 #include <caf/actor_system.hpp>
 
@@ -45,6 +46,7 @@ public:
   [[nodiscard]] instant now() const { return time_.at(system_->clock().now()); }
 
   [[nodiscard]] const node_config& config() const { return config_; }
+  [[nodiscard]] const transfer_pools& transfers() const { return *transfers_; }
   [[nodiscard]] store& audit_store() { return store_->target(); }
   [[nodiscard]] group_stats audit_stats() const { return store_->stats(); }
   [[nodiscard]] caf::actor_system& system() { return *system_; }
@@ -70,6 +72,7 @@ private:
   time_line time_;
   std::shared_ptr<store_adapter> store_;
   std::vector<loop_ports> ports_;
+  std::unique_ptr<transfer_pools> transfers_;
   supervisor_actor root_;
   bool stopped_{false};
   bool clean_{false};

@@ -1,0 +1,174 @@
+// Pools that decide on transfers: pools, thresholds, decide.
+#include "messages/pools.pb.h"
+#include "runtime/cli/commands.hpp"
+#include "runtime/cli/daemon_call.hpp"
+#include "runtime/cli/words.hpp"
+
+#include <spdlog/fmt/chrono.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+namespace homeostat {
+
+namespace {
+
+struct pool_flags {
+  std::string pool;
+  std::string text;
+  v1::TransferPolicy policy;
+  v1::TransferData data;
+  std::vector<std::string> overrides;
+  bool explain{false};
+};
+
+std::string path_of(const std::string& pool, const char* verb = "") { return "/api/v1/pools/" + escaped(pool) + verb; }
+
+double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+int list_pools(const common_options& common) {
+  v1::PoolList list;
+  if (const auto over = get_from(common, "/api/v1/pools", list)) return *over;
+  if (list.pools_size() == 0) {
+    fmt::print("no pool decides on transfers: none has a `transfer` section\n");
+    return exit_code::ok;
+  }
+  fmt::print("{:<16} {:<20} {:<9} {:<15} {:>10} {:>10} {:>7} {:>9} {:>9} {:>9}\n", "POOL", "GOAL", "LEARNING",
+             "PRESSURE", "DECISIONS", "TRANSFERS", "GRPC", "ZERO_COPY", "EXPLORED", "AS SAID");
+  for (const auto& p : list.pools())
+    fmt::print("{:<16} {:<20} {:<9} {:<15} {:>10} {:>10} {:>6.1f}% {:>8.1f}% {:>8.1f}% {:>8.1f}%\n", p.name(),
+               p.policy().goal(), p.policy().learning_enabled() ? "on" : "off", p.pressure(), p.decisions(),
+               p.transfers(), share(p.grpc(), p.transfers()), share(p.zero_copy(), p.transfers()),
+               share(p.explored(), p.transfers()), 100 * p.within_15());
+  fmt::print("\nAS SAID: share of the predicted latencies that were within 15 % of what was measured.\n");
+  return exit_code::ok;
+}
+
+int show_thresholds(const common_options& common, const std::string& pool) {
+  v1::PoolView view;
+  if (const auto over = get_from(common, path_of(pool), view)) return *over;
+  fmt::print("{:<10} {:>12} {:>12} {:>12}\n", "TYPE", "BASE", "THRESHOLD", "PERFORMANCE");
+  for (const auto& t : view.thresholds())
+    fmt::print("{:<10} {:>12} {:>12} {:>11.3g}x\n", t.type(), size_words(t.base()), size_words(t.threshold()),
+               t.performance_factor());
+  if (view.changes_size() > 0) fmt::print("\nChanges, latest last:\n");
+  for (const auto& c : view.changes()) {
+    const std::chrono::sys_time<std::chrono::microseconds> at{std::chrono::microseconds(c.time_us())};
+    fmt::print(
+        "{:%F %T}Z  {:<10} {} -> {}  {}\n",
+        fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::seconds>(at))),
+        c.type(), size_words(c.from()), size_words(c.to()), c.rationale());
+  }
+  return exit_code::ok;
+}
+
+int decide(const common_options& common, const pool_flags& flags) {
+  v1::TransferDecision answer;
+  if (const auto over = answer_to(common, path_of(flags.pool, "/decide"), flags.data, answer)) return *over;
+  fmt::print("{}\n", flags.explain ? answer.rationale() : answer.method());
+  return exit_code::ok;
+}
+
+int change(const common_options& common, const pool_flags& flags, const char* verb, bool with_policy) {
+  v1::PoolChange body;
+  body.set_actor(actor_name(common));
+  body.set_text(flags.text);
+  if (with_policy) {
+    *body.mutable_policy() = flags.policy;
+    for (const std::string& one : flags.overrides) {
+      const std::size_t at = one.find('=');
+      if (at == std::string::npos) return failed("--override is '" + one + "', expected TYPE=SIZE, as in tensor=5MiB");
+      std::string size = one.substr(at + 1);
+      if (const std::string wrong = CLI::AsSizeValue(false)(size); !wrong.empty())
+        return failed("--override " + one.substr(0, at) + ": " + wrong);
+      (*body.mutable_policy()->mutable_threshold_overrides())[one.substr(0, at)] = std::stoull(size);
+    }
+  }
+  v1::PoolView view;
+  if (const auto over = answer_to(common, path_of(flags.pool, verb), body, view)) return *over;
+  if (with_policy)
+    fmt::print("{}: policy changed until the daemon ends; write it into the configuration to keep it\n", flags.pool);
+  else
+    fmt::print("{}: thresholds and rules decide; what was learned is forgotten and learning is off\n", flags.pool);
+  return exit_code::ok;
+}
+
+template <class Set> void add_number(CLI::App& command, const char* name, Set set, const char* help) {
+  command.add_option_function<double>(name, set, help)->check(CLI::Range(0.0, 1.0));
+}
+template <class Set> void add_size(CLI::App& command, const char* name, Set set, const char* help) {
+  command.add_option_function<std::uint64_t>(name, set, help)->transform(CLI::AsSizeValue(false));
+}
+
+} // namespace
+
+void add_pools(CLI::App& app, common_options& common, int& result) {
+  auto flags = std::make_shared<pool_flags>();
+  CLI::App* pools = app.add_subcommand("pools", "pools that decide between gRPC and shared memory for transfers");
+  pools->require_subcommand(0, 1);
+  add_api(*pools, common);
+  add_output(*pools, common);
+  pools->callback([pools, &common, &result] {
+    if (pools->get_subcommands().empty()) result = list_pools(common);
+  });
+
+  CLI::App* set = pools->add_subcommand("set", "change a pool's policy without a restart");
+  set->add_option("pool", flags->pool, "name of the pool")->required();
+  set->add_option_function<std::string>(
+      "--goal", [flags](const std::string& v) { flags->policy.set_goal(v); },
+      "balanced, minimize_latency, maximize_throughput, minimize_memory");
+  add_size(
+      *set, "--threshold", [flags](std::uint64_t v) { flags->policy.set_zero_copy_threshold(v); },
+      "base threshold, bytes or 10MiB");
+  add_size(
+      *set, "--minimum", [flags](std::uint64_t v) { flags->policy.set_minimum_threshold(v); },
+      "smaller goes by gRPC at once");
+  add_size(
+      *set, "--maximum", [flags](std::uint64_t v) { flags->policy.set_maximum_threshold(v); },
+      "from here by shared memory at once");
+  set->add_option("--override", flags->overrides, "TYPE=SIZE: base threshold of one data type");
+  set->add_option_function<bool>(
+      "--learning", [flags](bool v) { flags->policy.set_learning_enabled(v); }, "true or false");
+  add_number(*set, "--exploration-rate", [flags](double v) { flags->policy.set_exploration_rate(v); }, "0 to 0.5");
+  add_number(*set, "--exploration-budget", [flags](double v) { flags->policy.set_exploration_budget(v); }, "0 to 0.5");
+  add_number(*set, "--marginal-benefit", [flags](double v) { flags->policy.set_marginal_benefit(v); }, "0 to 1");
+  set->add_option("--text", flags->text, "why, for the audit");
+  add_api(*set, common);
+  add_output(*set, common);
+  set->callback([=, &common, &result] { result = change(common, *flags, "/policy", true); });
+
+  CLI::App* rules = pools->add_subcommand("rules", "rollback to rules: forget what was learned and stop learning");
+  rules->add_option("pool", flags->pool, "name of the pool")->required();
+  rules->add_option("--text", flags->text, "why, for the audit");
+  add_api(*rules, common);
+  add_output(*rules, common);
+  rules->callback([=, &common, &result] { result = change(common, *flags, "/rules", false); });
+
+  CLI::App* thresholds = app.add_subcommand("thresholds", "a pool's thresholds by data type, and why they moved");
+  thresholds->add_option("pool", flags->pool, "name of the pool")->required();
+  add_api(*thresholds, common);
+  add_output(*thresholds, common);
+  thresholds->callback([=, &common, &result] { result = show_thresholds(common, flags->pool); });
+
+  CLI::App* ask = app.add_subcommand("decide", "ask a pool which method a transfer should take");
+  ask->add_option("pool", flags->pool, "name of the pool")->required();
+  ask->add_option_function<std::uint64_t>(
+         "--size", [flags](std::uint64_t v) { flags->data.set_size(v); }, "bytes, or 4MiB")
+      ->required()
+      ->transform(CLI::AsSizeValue(false));
+  ask->add_option_function<std::string>(
+      "--type", [flags](const std::string& v) { flags->data.set_type(v); }, "binary, tensor, dataframe, text, other");
+  ask->add_option_function<std::string>(
+      "--format", [flags](const std::string& v) { flags->data.set_format(v); }, "raw, arrow, numpy, protobuf, other");
+  ask->add_flag_callback("--compressed", [flags] { flags->data.set_compressed(true); }, "the bytes are compressed");
+  ask->add_flag("--explain", flags->explain, "say why, with the figures");
+  add_api(*ask, common);
+  add_output(*ask, common);
+  ask->callback([=, &common, &result] { result = decide(common, *flags); });
+}
+
+} // namespace homeostat

@@ -1,0 +1,150 @@
+// The transfer section of a pool: how it decides between gRPC and shared memory.
+#include "runtime/config/formula.hpp"
+#include "runtime/config/readers.hpp"
+#include "runtime/config/settings_fields.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+namespace homeostat::yaml {
+
+namespace {
+
+constexpr std::array<field<transfer_policy>, 6> transfer_fields{{
+    {"learning_enabled", &transfer_policy::learning_enabled},
+    {"exploration_rate", &transfer_policy::exploration_rate},
+    {"exploration_budget", &transfer_policy::exploration_budget},
+    {"marginal_benefit", &transfer_policy::marginal_benefit},
+    {"memory_pressure_threshold", &transfer_policy::memory_pressure_threshold},
+    {"cpu_pressure_threshold", &transfer_policy::cpu_pressure_threshold},
+}};
+
+constexpr std::array<std::string_view, 4> goal_names{"balanced", "minimize_latency", "maximize_throughput",
+                                                     "minimize_memory"};
+constexpr std::array<std::string_view, 2> method_names{"grpc", "zero_copy"};
+
+const std::vector<std::string>& type_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> made;
+    for (std::size_t i = 0; i < data_type_count; ++i) made.emplace_back(name_of(static_cast<data_type>(i)));
+    return made;
+  }();
+  return names;
+}
+
+/// @returns the bytes of `10 MiB`, `512KiB`, `4096 B`; nothing for anything else.
+std::optional<std::uint64_t> size_from(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (error != std::errc{} || value < 0) return std::nullopt;
+  std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
+  constexpr std::array<std::string_view, 4> units{"B", "KiB", "MiB", "GiB"};
+  const auto found = std::ranges::find(units, unit);
+  if (found == units.end()) return std::nullopt;
+  const double bytes = value * std::pow(1024.0, static_cast<double>(found - units.begin()));
+  if (bytes > 1e15 || bytes != std::floor(bytes)) return std::nullopt;
+  return static_cast<std::uint64_t>(bytes);
+}
+
+void read_size(const mapping& m, std::string_view key, std::uint64_t& target) {
+  const auto v = m.find(key);
+  const auto text = v ? text_of(*v) : std::nullopt;
+  if (!text) return;
+  const auto size = size_from(*text);
+  if (size)
+    target = *size;
+  else
+    v->refuse("is '" + *text + "'", "a size such as 512 KiB or 10 MiB (B, KiB, MiB or GiB)");
+}
+
+void read_rule(const mapping& m, transfer_policy& policy) {
+  transfer_rule rule;
+  if (const auto v = m.find("name")) rule.name = text_of(*v).value_or("");
+  if (const auto v = m.find("priority")) rule.priority = static_cast<int>(whole_of(*v, 0, 1'000'000).value_or(0));
+  if (const auto v = m.find("use"))
+    rule.method = static_cast<transfer_method>(choice_of(*v, transfer_method_words().words).value_or(0));
+  if (const auto v = m.find("when")) {
+    rule.when = text_of(*v).value_or("");
+    const auto made = formula::compile(rule.when);
+    const auto known = decision_metric_names();
+    if (!rule.when.empty() && !made) v->refuse("is '" + rule.when + "': " + made.error().what, "a condition");
+    if (made)
+      for (const std::string& metric : made->metrics())
+        if (std::ranges::find(known, metric) == known.end()) {
+          std::string names;
+          for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
+          v->refuse("has '" + metric + "', which is no metric of a transfer", names);
+        }
+  }
+  policy.rules.push_back(std::move(rule));
+}
+
+} // namespace
+
+const key_table& transfer_keys() {
+  static const key_table table{"transfer",
+                               keys_of<transfer_policy>({{.name = "goal"},
+                                                         {.name = "zero_copy_threshold"},
+                                                         {.name = "minimum_threshold"},
+                                                         {.name = "maximum_threshold"},
+                                                         {.name = "threshold_overrides"},
+                                                         {.name = "rules"}},
+                                                        std::span<const field<transfer_policy>>(transfer_fields))};
+  return table;
+}
+const key_table& threshold_override_keys() {
+  static const key_table table = [] {
+    std::vector<key> keys;
+    for (const std::string& name : type_names()) keys.push_back({.name = name});
+    return key_table{"threshold_overrides", keys};
+  }();
+  return table;
+}
+const key_table& transfer_rule_keys() {
+  static const key_table table{"transfer_rule",
+                               {{"name", "the rule's name"},
+                                {"when", "a condition over metrics of a transfer"},
+                                {"use", "grpc or zero_copy"},
+                                {"priority"}}};
+  return table;
+}
+const word_set& transfer_goal_words() {
+  static const word_set set{"transfer_goal", goal_names};
+  return set;
+}
+const word_set& transfer_method_words() {
+  static const word_set set{"transfer_method", method_names};
+  return set;
+}
+
+std::optional<transfer_policy> read_transfer(const mapping& spec) {
+  if (!spec.has("transfer")) return std::nullopt;
+  transfer_policy policy;
+  in_section(spec, "transfer", transfer_keys(), [&](const mapping& m) {
+    if (const auto v = m.find("goal"))
+      policy.goal = static_cast<transfer_goal>(choice_of(*v, transfer_goal_words().words).value_or(0));
+    read_size(m, "zero_copy_threshold", policy.zero_copy_threshold);
+    read_size(m, "minimum_threshold", policy.minimum_threshold);
+    read_size(m, "maximum_threshold", policy.maximum_threshold);
+    in_section(m, "threshold_overrides", threshold_override_keys(), [&](const mapping& overrides) {
+      for (std::size_t i = 0; i < data_type_count; ++i)
+        if (overrides.has(type_names()[i])) {
+          policy.threshold_overrides[i] = policy.zero_copy_threshold;
+          read_size(overrides, type_names()[i], *policy.threshold_overrides[i]);
+        }
+    });
+    read_fields<transfer_policy>(m, policy, transfer_fields);
+    const auto v = m.find("rules");
+    if (const auto items = v ? items_of(*v, "a list of rules") : std::nullopt)
+      for (const value& item : *items)
+        if (const auto rule = mapping::open(item, transfer_rule_keys())) read_rule(*rule, policy);
+    report_checks<transfer_policy>(m, m.self(), policy, transfer_policy{}, transfer_fields,
+                                   [](const transfer_policy& p) { return check(p); });
+  });
+  return policy;
+}
+
+} // namespace homeostat::yaml

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "messages/pools.pb.h"
+#include "runtime/transfer/transfer_pool.hpp"
+
+#include <expected>
+#include <string>
+
+namespace homeostat {
+
+// Transfers between the API's messages and the policies' values. Errors are one sentence with what, the value and the
+// expected form.
+
+[[nodiscard]] std::expected<transfer_characteristics, std::string> characteristics_from(const v1::TransferData& data);
+[[nodiscard]] std::expected<transfer_metrics, std::string> metrics_from(const v1::TransferOutcome& outcome,
+                                                                        const system_conditions& now, instant at);
+/// @returns the policy with what the message says changed.
+[[nodiscard]] std::expected<transfer_policy, std::string> policy_from(const v1::TransferPolicy& change,
+                                                                      transfer_policy policy);
+[[nodiscard]] v1::TransferDecision message_of(const transfer_decision& decision, const std::string& rationale);
+[[nodiscard]] v1::PoolView message_of(const transfer_pool& pool);
+
+} // namespace homeostat
