@@ -69,8 +69,8 @@ std::expected<void, std::string> check(const transfer_policy& p) {
   if (auto ok = share("exploration_rate", p.exploration_rate, 0, 0.5); !ok) return ok;
   if (auto ok = share("exploration_budget", p.exploration_budget, 0, 0.5); !ok) return ok;
   if (auto ok = share("marginal_benefit", p.marginal_benefit, 0, 1); !ok) return ok;
-  if (auto ok = share("memory_pressure_threshold", p.memory_pressure_threshold, 0.01, 0.99); !ok) return ok;
-  if (auto ok = share("cpu_pressure_threshold", p.cpu_pressure_threshold, 0.01, 0.99); !ok) return ok;
+  if (auto ok = share("memory_pressure_threshold", p.memory_pressure_threshold, 0.01, 1); !ok) return ok;
+  if (auto ok = share("cpu_pressure_threshold", p.cpu_pressure_threshold, 0.01, 1); !ok) return ok;
   if (p.rules.size() > max_transfer_rules)
     return std::unexpected("rules has " + std::to_string(p.rules.size()) + " entries, expected at most " +
                            std::to_string(max_transfer_rules));

@@ -59,7 +59,7 @@ struct transfer_policy {
   double exploration_rate{0.05};         ///< share of decisions that may try the other method, 0..0.5
   double exploration_budget{0.01};       ///< share of the pool's transfer time that trying may cost, 0..0.5
   double marginal_benefit{0.03};         ///< a smaller gain is not worth the less simple method, 0..1
-  double memory_pressure_threshold{0.8}; ///< share in use, above 0 and below 1
+  double memory_pressure_threshold{0.8}; ///< share in use, 0.01..1; 1: never
   double cpu_pressure_threshold{0.8};
   friend bool operator==(const transfer_policy&, const transfer_policy&) = default;
 };

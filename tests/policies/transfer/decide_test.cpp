@@ -139,7 +139,7 @@ TEST(transfer_policy, what_is_wrong_is_named_with_what_was_expected) {
       {[](transfer_policy& p) { p.exploration_rate = 0.51; }, "exploration_rate is 0.51, expected 0 to 0.5"},
       {[](transfer_policy& p) { p.exploration_budget = -0.1; }, "exploration_budget is -0.1"},
       {[](transfer_policy& p) { p.marginal_benefit = NAN; }, "marginal_benefit is nan"},
-      {[](transfer_policy& p) { p.memory_pressure_threshold = 1; }, "memory_pressure_threshold is 1"},
+      {[](transfer_policy& p) { p.memory_pressure_threshold = 1.01; }, "memory_pressure_threshold is 1.01"},
       {[](transfer_policy& p) { p.cpu_pressure_threshold = 0; }, "cpu_pressure_threshold is 0"},
       {[](transfer_policy& p) { p.rules.resize(33, {"a", 0, {}, "1"}); }, "rules has 33 entries"},
       {[](transfer_policy& p) { p.rules = {{"", 0, {}, "1"}}; }, "lacks a name"},
