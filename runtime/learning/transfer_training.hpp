@@ -1,0 +1,37 @@
+#pragma once
+
+#include "policies/learning/evaluation.hpp"
+#include "policies/learning/training_set.hpp"
+#include "runtime/learning/model_store.hpp"
+#include "runtime/learning/xgboost_trainer.hpp"
+
+namespace homeostat {
+
+/// How a pool's model is trained and judged.
+struct transfer_training_settings {
+  tree_settings trees{};
+  pairing_settings pairing{};
+  gate_limits gate{};
+};
+
+/// A finished training. The gate's verdict stands in its lineage: only one that passed may be stored and served.
+struct trained_model {
+  stored_model stored;
+  model_judgement judgement; ///< of the held-out transfers
+};
+
+/// Trains both models of a pool on the training part and judges them by the held-out part.
+/// @param previous  the model to continue; null: from scratch.  @param now  becomes the model's creation time.
+/// @returns the model with its lineage (id 0: the store gives one), passed or not; or why there is none: nothing to
+/// learn
+///          the choice from (no transfers alike by both methods), or XGBoost's own words. Blocks; throws nothing.
+[[nodiscard]] std::expected<trained_model, std::string> train_transfer_model(const training_set::parts& samples,
+                                                                             const transfer_training_settings& settings,
+                                                                             const stored_model* previous, instant now);
+
+/// @returns rows and labels of the latency model: natural logarithm of microseconds. Failed transfers are left out.
+[[nodiscard]] training_rows latency_rows(std::span<const transfer_metrics> samples);
+/// @returns rows, labels (1: zero-copy) and weights of the choice model, for transfers that have a label.
+[[nodiscard]] training_rows choice_rows(std::span<const transfer_metrics> samples, const pairing_settings& pairing);
+
+} // namespace homeostat
