@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace homeostat {
 
@@ -31,7 +32,8 @@ std::expected<forest, std::string> forest::build(const model_structure& model) {
   f.output_ = model.output;
   f.depth_ = 1;
   for (const tree_nodes& tree : model.trees) f.depth_ = std::max(f.depth_, depth_of(tree));
-  f.splits_.resize(f.padded_ << f.depth_);
+  f.cuts_.resize(f.padded_ << f.depth_);
+  f.splits_on_.resize(f.padded_ << f.depth_);
   f.leaves_.resize(f.padded_ << f.depth_);
   for (std::size_t t = 0; t < f.trees_; ++t) f.complete(model.trees[t], 0, 1, 0, t);
   return f;
@@ -47,25 +49,34 @@ void forest::complete(const tree_nodes& tree, std::size_t node, std::size_t plac
   }
   // Below a leaf that lies higher up every way leads to that leaf's value again.
   const bool leaf = n.left == -1;
-  splits_[first + place] = leaf ? split{} : split{.cut = n.value, .feature = n.feature};
+  cuts_[first + place] = leaf ? 0 : n.value;
+  splits_on_[first + place] = leaf ? std::uint8_t{0} : static_cast<std::uint8_t>(n.feature);
   complete(tree, leaf ? node : static_cast<std::size_t>(n.left), 2 * place, level + 1, number);
   complete(tree, leaf ? node : static_cast<std::size_t>(n.right), 2 * place + 1, level + 1, number);
 }
 
 template <std::size_t Depth> float forest::sum(const float* row) const noexcept {
   constexpr std::size_t stride = std::size_t{1} << Depth;
-  float total = base_;
-  const split* splits = splits_.data();
+  const float* cuts = cuts_.data();
+  const std::uint8_t* splits_on = splits_on_.data();
   const float* leaves = leaves_.data();
-  for (std::size_t t = 0; t < padded_; t += group, splits += group * stride, leaves += group * stride) {
-    std::array<std::size_t, group> place{};
-    place.fill(1);
-    for (std::size_t level = 0; level < Depth; ++level)
-      for (std::size_t k = 0; k < group; ++k) {
-        const split& s = splits[k * stride + place[k]];
-        place[k] = 2 * place[k] + static_cast<std::size_t>(!(row[s.feature] < s.cut));
-      }
-    for (std::size_t k = 0; k < group; ++k) total += leaves[k * stride + place[k] - stride];
+  float total = base_;
+  // The trees of a group are spelled out: their places stay in registers, which a loop over them does not get from
+  // every compiler.
+  const auto walk = [&]<std::size_t... Tree>(std::index_sequence<Tree...>) {
+    std::array<std::uint32_t, group> place{((void)Tree, 1U)...};
+    const auto step = [&](std::size_t tree) {
+      const std::size_t at = tree * stride + place[tree];
+      place[tree] = 2 * place[tree] + static_cast<std::uint32_t>(!(row[splits_on[at]] < cuts[at]));
+    };
+    for (std::size_t level = 0; level < Depth; ++level) (step(Tree), ...);
+    ((total += leaves[Tree * stride + place[Tree] - stride]), ...);
+  };
+  for (std::size_t t = 0; t < padded_; t += group) {
+    walk(std::make_index_sequence<group>{});
+    cuts += group * stride;
+    splits_on += group * stride;
+    leaves += group * stride;
   }
   return total;
 }

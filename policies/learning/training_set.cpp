@@ -41,6 +41,13 @@ bool training_set::add(const transfer_metrics& m) {
   return true;
 }
 
+void training_set::forget_before(instant when) {
+  for (auto it = reservoirs_.begin(); it != reservoirs_.end();) {
+    size_ -= std::erase_if(it->second.kept, [when](const transfer_metrics& m) { return m.timestamp < when; });
+    it = it->second.kept.empty() ? reservoirs_.erase(it) : std::next(it);
+  }
+}
+
 std::size_t training_set::count(const transfer_class& c) const {
   const auto found = reservoirs_.find(c);
   return found == reservoirs_.end() ? 0 : found->second.kept.size();

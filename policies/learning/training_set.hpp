@@ -43,6 +43,10 @@ public:
   /// finite latency above 0 (the caller counts them).
   bool add(const transfer_metrics& m);
 
+  /// Drops what ended before that time: after drift of the errors the old machine's latencies only mislead. Until
+  /// enough new transfers have come there is nothing to train on, and rules decide.
+  void forget_before(instant when);
+
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t classes() const noexcept { return reservoirs_.size(); }
   /// @returns how many transfers are held of a class.

@@ -15,12 +15,17 @@ struct transfer_prediction {
   }
 };
 
+/// What the latency model learns: the natural logarithm of microseconds per byte. Per byte, because trees answer in
+/// steps: over ten octaves of size a hundred trees spend their steps on the slope that everybody knows, and what is
+/// left of it inside a step is an error of several percent. @param latency_us  above 0.
+[[nodiscard]] double log_slowness(std::uint64_t bytes, double latency_us) noexcept;
+
 /// The two models of a pool that belong together: latency by method, and which method is the faster one. Immutable;
 /// wait-free from any thread. Two models, because the goal differs: a regression that is right on average over all
 /// latencies is not the best judge of which side of a crossing a transfer lies, and its error is no probability.
 class transfer_model {
 public:
-  /// @param latency  regression on the natural logarithm of microseconds over latency_features.
+  /// @param latency  regression on log_slowness over latency_features.
   /// @param choice   logistic, probability of zero-copy over choice_features.
   /// @returns the model, or which of the two does not fit and why.
   [[nodiscard]] static std::expected<transfer_model, std::string> create(forest latency, forest choice);

@@ -2,6 +2,7 @@
 
 #include "runtime/learning/model_json.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace homeostat {
@@ -25,13 +26,24 @@ std::expected<forest, std::string> grow(const char* name, model_output output, c
 
 } // namespace
 
+void winsorize(std::span<float> labels, std::span<const float> fitted, double largest) {
+  if (labels.empty() || labels.size() != fitted.size()) return;
+  std::vector<float> residuals(labels.size());
+  for (std::size_t i = 0; i < labels.size(); ++i) residuals[i] = std::abs(labels[i] - fitted[i]);
+  const auto middle = residuals.begin() + static_cast<std::ptrdiff_t>(residuals.size() / 2);
+  std::ranges::nth_element(residuals, middle);
+  const auto limit = static_cast<float>(largest * 1.4826 * *middle);
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    labels[i] = std::clamp(labels[i], fitted[i] - limit, fitted[i] + limit);
+}
+
 training_rows latency_rows(std::span<const transfer_metrics> samples) {
   training_rows rows{.features = latency_feature_count, .values = {}, .labels = {}, .weights = {}};
   for (const transfer_metrics& m : samples) {
     if (m.failed || !(std::isfinite(m.latency_us) && m.latency_us > 0)) continue;
     const latency_row row = latency_features(m.data, m.conditions, m.method);
     rows.values.insert(rows.values.end(), row.begin(), row.end());
-    rows.labels.push_back(static_cast<float>(std::log(m.latency_us)));
+    rows.labels.push_back(static_cast<float>(log_slowness(m.data.data_size, m.latency_us)));
   }
   return rows;
 }
@@ -54,10 +66,16 @@ std::expected<trained_model, std::string> train_transfer_model(const training_se
                                                                const stored_model* previous, instant now) {
   const training_rows choices = choice_rows(samples.training, settings.pairing);
   std::string latency_json, choice_json;
-  auto latency = grow("latency", model_output::identity, latency_rows(samples.training), settings.trees,
-                      previous ? previous->latency_json : std::string_view{}, latency_json);
+  training_rows latencies = latency_rows(samples.training);
+  const std::string_view before = previous ? previous->latency_json : std::string_view{};
+  auto latency = grow("latency", model_output::identity, latencies, settings.latency, before, latency_json);
   if (!latency) return failure(std::move(latency.error()));
-  auto choice = grow("choice", model_output::logistic, choices, settings.trees,
+  std::vector<float> fitted(latencies.labels.size());
+  latency->predict(latencies.values, fitted);
+  winsorize(latencies.labels, fitted, settings.largest_residual);
+  latency = grow("latency", model_output::identity, latencies, settings.latency, before, latency_json);
+  if (!latency) return failure(std::move(latency.error()));
+  auto choice = grow("choice", model_output::logistic, choices, settings.choice,
                      previous ? previous->choice_json : std::string_view{}, choice_json);
   if (!choice) return failure(std::move(choice.error()));
   auto model = transfer_model::create(*std::move(latency), *std::move(choice));
@@ -71,7 +89,7 @@ std::expected<trained_model, std::string> train_transfer_model(const training_se
                         .training_samples = samples.training.size(),
                         .held_out_samples = samples.held_out.size(),
                         .labels = choices.labels.size(),
-                        .seed = settings.trees.seed,
+                        .seed = settings.latency.seed,
                         .gate = pass_gate(judgement.choices, judgement.latencies, settings.gate)};
   return trained_model{.stored = {.lineage = std::move(lineage),
                                   .latency_json = std::move(latency_json),

@@ -14,12 +14,13 @@ namespace homeostat {
 /// or columns.
 struct tree_settings {
   std::size_t trees{100};    ///< of a model, 1..max_trees; continued models keep this number
-  std::size_t new_trees{20}; ///< grown when a model is continued, 1..trees
+  std::size_t new_trees{40}; ///< grown when a model is continued, 1..trees
   std::size_t depth{6};      ///< 1..max_tree_depth
-  double learning_rate{0.2}; ///< 0..1. Continuing drops the oldest trees, which carry most of the answer: what the new
-                             ///< ones leave of that is (1 - learning_rate)^new_trees, here 1.2 %.
-  double least_child_weight{5}; ///< rows' weight below which no leaf is split off; lower: learns single transfers
-  int threads{1};               ///< 1..64
+  /// 0..1. Continuing drops the oldest trees, which carry most of the answer: what the new ones leave of that is
+  /// (1 - learning_rate)^new_trees, here 1.5 %.
+  double learning_rate{0.1};
+  double least_child_weight{10}; ///< rows' weight below which no leaf is split off; lower: learns single transfers
+  int threads{1};                ///< 1..64
   std::uint32_t seed{1};
   friend bool operator==(const tree_settings&, const tree_settings&) = default;
 };
