@@ -32,10 +32,10 @@ inline constexpr std::size_t confidence_bins = 10; ///< of equal width over 0.5.
 [[nodiscard]] std::array<confidence_bin, confidence_bins> reliability(std::span<const judged_choice> choices);
 
 /// The expected calibration error: the mean gap between confidence and accuracy over the bins, weighted by their
-/// counts. 0 for a model whose 0.9 is right nine times in ten. Few choices make it larger than it is: about 0.04 at
-/// 100, so its bound must not be tight. @returns 0..1; 0 without choices.
-/// Source: M. Naeini, G. Cooper, M. Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI
-/// 2015; C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 2.
+/// counts. 0 for a model whose 0.9 is right nine times in ten. Few choices make it larger than it is: 0.02 (at worst
+/// 0.09) at 100, so its bound must not be tight. @returns 0..1; 0 without choices. Source: M. Naeini, G. Cooper, M.
+/// Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015; C. Guo et al., "On
+/// Calibration of Modern Neural Networks", ICML 2017, section 2.
 [[nodiscard]] double expected_calibration_error(std::span<const judged_choice> choices);
 
 /// @returns the share that was right, 0..1; 0 without choices.

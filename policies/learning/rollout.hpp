@@ -39,6 +39,7 @@ struct rollout_evidence {
   tally choices{};    ///< method choices judged; good: the faster method
   tally latencies{};  ///< latencies foretold; good: within the gate's tolerance
   tally deliveries{}; ///< transfers the model decided; good: delivered
+  friend bool operator==(const rollout_evidence&, const rollout_evidence&) = default;
 };
 
 /// One requirement: how much evidence it takes, from which share on a step forward is right, and below which one back.
@@ -68,7 +69,7 @@ struct rollout_state {
   bool observed{false};     ///< the first observation is over
   rollout_evidence block{}; ///< not judged yet
   rollout_evidence total{}; ///< judged in this step
-  friend bool operator==(const rollout_state& a, const rollout_state& b) = default;
+  friend bool operator==(const rollout_state&, const rollout_state&) = default;
 };
 
 /// A judgement: `from == to` holds, with its reason.

@@ -5,7 +5,7 @@
 #include <openssl/evp.h>
 
 #include <array>
-#include <cstring>
+#include <limits>
 
 namespace homeostat {
 
@@ -125,7 +125,8 @@ std::expected<stored_model, std::string> decode_model_file(std::string_view byte
   const auto body = body_of(bytes);
   if (!body) return failure(body.error());
   learning::stored_model message;
-  if (!message.ParseFromArray(body->data(), static_cast<int>(body->size())))
+  if (body->size() > std::numeric_limits<int>::max() ||
+      !message.ParseFromArray(body->data(), static_cast<int>(body->size())))
     return failure("has a body that is no model");
   if (message.lineage().feature_layout() != feature_layout)
     return failure("was trained on feature layout " + std::to_string(message.lineage().feature_layout()) +

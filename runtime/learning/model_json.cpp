@@ -22,7 +22,7 @@ constexpr std::int32_t no_parent = std::numeric_limits<std::int32_t>::max();
 
 /// Every array has one entry per node; categorical splits, leaf vectors and deleted nodes do not occur.
 std::expected<void, std::string> check_arrays(const xgboost::tree& t, std::size_t features) {
-  const auto count = static_cast<int>(t.tree_param().num_nodes());
+  const std::uint32_t count = t.tree_param().num_nodes();
   const std::pair<const char*, int> lengths[] = {{"left_children", t.left_children_size()},
                                                  {"right_children", t.right_children_size()},
                                                  {"parents", t.parents_size()},
@@ -34,7 +34,7 @@ std::expected<void, std::string> check_arrays(const xgboost::tree& t, std::size_
                                                  {"loss_changes", t.loss_changes_size()},
                                                  {"sum_hessian", t.sum_hessian_size()}};
   for (const auto& [name, length] : lengths)
-    if (length != count) return wrong(std::string("length of ") + name, length, count);
+    if (static_cast<std::uint32_t>(length) != count) return wrong(std::string("length of ") + name, length, count);
   const int categories =
       t.categories_size() + t.categories_nodes_size() + t.categories_segments_size() + t.categories_sizes_size();
   if (categories != 0) return wrong("number of categorical entries", categories, 0);

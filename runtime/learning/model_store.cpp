@@ -4,8 +4,8 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
+#include <system_error>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -18,6 +18,7 @@ using failure = std::unexpected<std::string>;
 namespace fs = std::filesystem;
 
 constexpr std::string_view stem = "model-";
+constexpr std::size_t id_digits = 12;
 constexpr std::string_view suffix = ".hsmodel";
 constexpr const char* unfinished = "unfinished"; ///< the file being written; one from before a crash is written over
 
@@ -26,7 +27,7 @@ constexpr std::uintmax_t largest_file = std::uintmax_t{1} << 27;
 
 failure refused(const fs::path& path, const std::string& why) { return failure(path.string() + " " + why); }
 failure system_refused(const fs::path& path, const char* what, int error) {
-  return failure(path.string() + " " + what + ": " + std::strerror(error));
+  return failure(path.string() + " " + what + ": " + std::generic_category().message(error));
 }
 
 struct descriptor {
@@ -61,6 +62,7 @@ std::expected<void, std::string> sync_folder(const fs::path& folder) {
 std::optional<std::uint64_t> id_of(const std::string& name) {
   if (!name.starts_with(stem) || !name.ends_with(suffix)) return std::nullopt;
   const std::string_view digits(name.data() + stem.size(), name.size() - stem.size() - suffix.size());
+  if (digits.size() != id_digits) return std::nullopt; // such as file_of writes: 5 and 000000000005 are not one file
   std::uint64_t id = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
   if (error != std::errc() || end != digits.data() + digits.size() || id == 0) return std::nullopt;
@@ -77,9 +79,9 @@ std::expected<model_store, std::string> model_store::open(fs::path folder, std::
 }
 
 fs::path model_store::file_of(std::uint64_t id) const {
-  std::array<char, 32> digits{};
-  std::snprintf(digits.data(), digits.size(), "%012llu", static_cast<unsigned long long>(id));
-  return folder_ / (std::string(stem) + digits.data() + std::string(suffix));
+  std::string digits = std::to_string(id);
+  if (digits.size() < id_digits) digits.insert(0, id_digits - digits.size(), '0');
+  return folder_ / (std::string(stem) + digits + std::string(suffix));
 }
 
 std::expected<std::vector<std::uint64_t>, std::string> model_store::list() const {

@@ -193,8 +193,9 @@ TEST(ModelStore, WhatACrashLeftBehindAndForeignFilesAreNoModels) {
   const temporary_folder folder;
   auto store = model_store::open(folder / "pool");
   ASSERT_TRUE(store && store->save(sample()));
-  for (const char* name : {"unfinished", "model-.hsmodel", "model-12x.hsmodel", "model-0.hsmodel", "notes.txt",
-                           "model-99999999999999999999999.hsmodel"})
+  for (const char* name :
+       {"unfinished", "model-.hsmodel", "model-12x.hsmodel", "model-5.hsmodel", "model-000000000000.hsmodel",
+        "model-0.hsmodel", "notes.txt", "model-99999999999999999999999.hsmodel"})
     write(folder / "pool" / name, "half a mod");
   EXPECT_EQ(store->list().value(), std::vector<std::uint64_t>{1});
   EXPECT_EQ(store->save(sample()).value(), 2U);

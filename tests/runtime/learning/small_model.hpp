@@ -25,7 +25,8 @@ inline training_rows made_up_rows(model_output output, std::size_t count, std::s
 
 /// @returns a model of a few small trees that carries a passed gate: quick to write, read and damage.
 inline stored_model small_model(std::size_t trees = 3) {
-  const tree_settings settings{.trees = trees, .new_trees = 1, .depth = 2};
+  const tree_settings settings{
+      .trees = trees, .new_trees = 1, .depth = 2, .learning_rate = 0.2, .least_child_weight = 1};
   const auto latency = grow_trees(model_output::identity, made_up_rows(model_output::identity, 300, 10, 1), settings);
   const auto choice = grow_trees(model_output::logistic, made_up_rows(model_output::logistic, 300, 9, 2), settings);
   if (!latency || !choice) throw std::runtime_error("no small model");
