@@ -67,8 +67,7 @@ std::expected<training_set::parts, std::string> training_set::split() const {
   parts p;
   p.training.reserve(size_);
   for (const auto& [kind, r] : reservoirs_) p.training.insert(p.training.end(), r.kept.begin(), r.kept.end());
-  std::ranges::stable_sort(p.training, {},
-                           [](const transfer_metrics& m) { return std::pair(m.timestamp, m.transfer_id); });
+  std::ranges::sort(p.training, {}, [](const transfer_metrics& m) { return std::pair(m.timestamp, m.transfer_id); });
   const auto held = static_cast<std::size_t>(std::ceil(static_cast<double>(size_) * settings_.held_out));
   const auto border = p.training.end() - static_cast<std::ptrdiff_t>(held);
   p.held_out.assign(border, p.training.end());
