@@ -47,7 +47,8 @@ int main(int argc, char** argv) {
     } else if (option == "--only" && i + 1 < argc) {
       only = argv[++i];
     } else {
-      std::fprintf(stderr, "unknown option '%s', expected --out FILE or --only hotpath|decision|search|store|actors\n",
+      std::fprintf(stderr,
+                   "unknown option '%s', expected --out FILE or --only hotpath|decision|search|learning|store|actors\n",
                    argv[i]);
       return 2;
     }
@@ -62,6 +63,7 @@ int main(int argc, char** argv) {
   if (wanted("hotpath")) add(homeostat::bench::hotpath_rows());
   if (wanted("decision")) add(homeostat::bench::decision_rows());
   if (wanted("search")) add(homeostat::bench::search_rows());
+  if (wanted("learning")) add(homeostat::bench::learning_rows());
   if (wanted("store")) add(homeostat::bench::store_rows(scratch.path()));
   if (wanted("actors")) add(homeostat::bench::actor_rows());
   write_json(out, all);

@@ -32,6 +32,7 @@ struct row {
 [[nodiscard]] std::vector<row> hotpath_rows();
 [[nodiscard]] std::vector<row> decision_rows();
 [[nodiscard]] std::vector<row> search_rows();
+[[nodiscard]] std::vector<row> learning_rows();
 [[nodiscard]] std::vector<row> store_rows(const std::string& folder);
 [[nodiscard]] std::vector<row> actor_rows();
 
