@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace homeostat {
+
+// Comparing two sets of windows without assuming how they are distributed: latencies have long tails, and one bad
+// window must not decide.
+
+/// What the windows of one time say against those of another.
+struct rank_comparison {
+  double p{1};         ///< chance of ranks at least this far towards "now is larger", were there no difference
+  double shift{0};     ///< how much larger now is (Hodges-Lehmann: median of all pairwise differences)
+  double shift_low{0}; ///< confidence interval of the shift
+  double shift_high{0};
+};
+
+/// Mann-Whitney U, one-sided (now larger than before), with midranks for ties, the normal approximation with correction
+/// for ties and continuity; exact where both sides are small and without ties. The shift is Hodges and Lehmann's, its
+/// interval from the ranks of the ordered pairwise differences (Moses).
+/// Source: Mann, Whitney 1947; Hodges, Lehmann 1963; Hollander, Wolfe, Chicken, "Nonparametric Statistical Methods",
+/// 3rd edition, sections 4.1 to 4.3.
+/// @param before, now  independent observations, all finite, at least one each; of more than 200 the last 200 count.
+/// @param confidence  of the two-sided interval, above 0 and below 1.
+[[nodiscard]] rank_comparison compare_ranks(std::span<const double> before, std::span<const double> now,
+                                            double confidence);
+
+/// Controls the share of false findings among all findings of many tests at once.
+/// Source: Benjamini, Hochberg, "Controlling the False Discovery Rate", JRSS B 57 (1995), section 3.1; the adjusted
+/// value of a test is the least rate at which it would be a finding.
+/// @returns the adjusted value of each p, in the same order.
+[[nodiscard]] std::vector<double> adjust_for_many(std::span<const double> p);
+
+/// @returns the standard normal distribution function.
+[[nodiscard]] double normal_cdf(double z);
+/// @returns its inverse, 0 < p < 1; by bisection, to 1e-12.
+[[nodiscard]] double normal_quantile(double p);
+
+} // namespace homeostat
