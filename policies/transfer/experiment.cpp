@@ -75,18 +75,18 @@ std::string violated_guard(const experiment_state& e) {
   if (attempts(b) < s.guard_samples || attempts(a) < s.guard_samples) return {};
   const double pa = failed_share(a), pb = failed_share(b);
   const auto na = static_cast<double>(attempts(a)), nb = static_cast<double>(attempts(b));
-  if (const double error = std::sqrt(pa * (1 - pa) / na + pb * (1 - pb) / nb); pb - pa > s.guard_failure_rise + guard_z * error)
+  if (const double error = std::sqrt(pa * (1 - pa) / na + pb * (1 - pb) / nb);
+      pb - pa > s.guard_failure_rise + guard_z * error)
     return "failed share " + number_text(pb) + " against " + number_text(pa);
   // Of a treatment no worse than allowed, one transfer in a hundred lies beyond the allowed multiple.
   const double limit = a.latency.quantile(0.99).value_or(0) * s.guard_p99_ratio;
   const auto delivered = static_cast<double>(b.log_latency.count), allowed = delivered / 100;
   if (limit > 0 && static_cast<double>(b.latency.count_above(limit)) > allowed + guard_z * std::sqrt(allowed))
-    return "p99 of latency above " + number_text(std::round(limit)) + " us, which is " + number_text(s.guard_p99_ratio) +
-           " times control's";
+    return "p99 of latency above " + number_text(std::round(limit)) + " us, which is " +
+           number_text(s.guard_p99_ratio) + " times control's";
   const double error = std::sqrt((a.memory_bytes.variance() * s.guard_memory_ratio * s.guard_memory_ratio) / na +
                                  b.memory_bytes.variance() / nb);
-  if (a.memory_bytes.mean > 0 &&
-      b.memory_bytes.mean > s.guard_memory_ratio * a.memory_bytes.mean + guard_z * error)
+  if (a.memory_bytes.mean > 0 && b.memory_bytes.mean > s.guard_memory_ratio * a.memory_bytes.mean + guard_z * error)
     return "mean memory of " + number_text(std::round(b.memory_bytes.mean)) + " bytes against " +
            number_text(std::round(a.memory_bytes.mean));
   return {};
@@ -150,8 +150,7 @@ std::expected<void, std::string> check(const experiment_settings& s) {
   if (!(s.guard_failure_rise >= 0)) return wrong("guard_failure_rise", s.guard_failure_rise, "0 or more");
   if (!(s.guard_p99_ratio >= 1)) return wrong("guard_p99_ratio", s.guard_p99_ratio, "1 or more");
   if (!(s.guard_memory_ratio >= 1)) return wrong("guard_memory_ratio", s.guard_memory_ratio, "1 or more");
-  if (s.guard_failures_in_a_row < 2)
-    return wrong("guard_failures_in_a_row", s.guard_failures_in_a_row, "2 or more");
+  if (s.guard_failures_in_a_row < 2) return wrong("guard_failures_in_a_row", s.guard_failures_in_a_row, "2 or more");
   return {};
 }
 
@@ -221,8 +220,7 @@ experiment_estimate estimate(const experiment_state& e) {
   const double spread = std::log((v + tau2) / v);
   const double log_ratio = tau2 * difference * difference / (2 * v * (v + tau2)) - spread / 2;
   found.always_valid_p = std::min(1.0, std::exp(-log_ratio));
-  const double reach =
-      std::sqrt(v * (v + tau2) / tau2 * (2 * std::log(1 / e.settings.false_positive_rate) + spread));
+  const double reach = std::sqrt(v * (v + tau2) / tau2 * (2 * std::log(1 / e.settings.false_positive_rate) + spread));
   found.ratio_low = std::exp(difference - reach);
   found.ratio_high = std::exp(difference + reach);
   return found;
@@ -270,8 +268,8 @@ std::expected<experiment_promotion, std::string> promotion_of(const experiment_s
 
 std::string report_of(const experiment_state& e) {
   const experiment_estimate now_is = estimate(e);
-  std::string text = "experiment " + e.settings.name + " (pool " + e.settings.pool + "): " +
-                     std::string(name_of(e.phase));
+  std::string text =
+      "experiment " + e.settings.name + " (pool " + e.settings.pool + "): " + std::string(name_of(e.phase));
   if (e.verdict != experiment_verdict::none) text += ", " + std::string(name_of(e.verdict));
   if (!e.reason.empty()) text += ", " + e.reason;
   if (!e.decided_by.empty()) text += ", decided by " + e.decided_by;
@@ -284,7 +282,8 @@ std::string report_of(const experiment_state& e) {
             number_text(r.latency.quantile(0.99).value_or(0)) + " us\n";
   }
   return text + "  ratio " + number_text(now_is.ratio) + " (" + number_text(now_is.ratio_low) + " to " +
-         number_text(now_is.ratio_high) + " at every look), always-valid p " + number_text(now_is.always_valid_p) + "\n";
+         number_text(now_is.ratio_high) + " at every look), always-valid p " + number_text(now_is.always_valid_p) +
+         "\n";
 }
 
 std::string_view name_of(experiment_phase phase) {

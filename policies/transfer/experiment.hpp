@@ -22,8 +22,9 @@ namespace homeostat {
 //
 // Transfers of one session resemble each other. The variance of the difference is therefore also estimated over cells,
 // 256 groups of sessions per arm, and the larger of the two estimates counts.
-// Source: Johari, Koomen, Pekelis, Walsh, "Always Valid Inference: Continuous Monitoring of A/B Tests" (2017, Operations
-// Research 70, 2022), section 5; Robbins, "Statistical methods related to the law of the iterated logarithm" (1970).
+// Source: Johari, Koomen, Pekelis, Walsh, "Always Valid Inference: Continuous Monitoring of A/B Tests" (2017,
+// Operations Research 70, 2022), section 5; Robbins, "Statistical methods related to the law of the iterated logarithm"
+// (1970).
 
 enum class experiment_arm : std::uint8_t { control, treatment };
 [[nodiscard]] constexpr std::string_view name_of(experiment_arm arm) {
@@ -45,24 +46,24 @@ enum class experiment_verdict : std::uint8_t { none, treatment_faster, treatment
 [[nodiscard]] std::string_view name_of(experiment_verdict verdict);
 
 struct experiment_settings {
-  std::string name;              ///< also salts the assignment, so that experiments split independently
+  std::string name; ///< also salts the assignment, so that experiments split independently
   std::string pool;
   std::map<std::string, std::string> control;   ///< configuration keys of the pool and their values, as text
   std::map<std::string, std::string> treatment; ///< what would be proposed
-  double traffic_split{0.1};     ///< share of sessions on treatment, above 0, at most 0.5
-  double false_positive_rate{0.05}; ///< chance to find a difference where there is none, over the whole life
-  std::uint64_t min_samples{10'000}; ///< delivered transfers per arm before a difference is concluded
-  std::uint32_t min_cells{30};   ///< groups of sessions per arm before anything is, 2..256
+  double traffic_split{0.1};                    ///< share of sessions on treatment, above 0, at most 0.5
+  double false_positive_rate{0.05};      ///< chance to find a difference where there is none, over the whole life
+  std::uint64_t min_samples{10'000};     ///< delivered transfers per arm before a difference is concluded
+  std::uint32_t min_cells{30};           ///< groups of sessions per arm before anything is, 2..256
   std::uint64_t max_samples{10'000'000}; ///< of the smaller arm: then there is no difference worth more waiting
   duration max_duration{24h * 14};
-  /// Size of a worthwhile difference of log latency: the standard deviation of the mixture. The test is sharpest near it
-  /// and valid for any.
+  /// Size of a worthwhile difference of log latency: the standard deviation of the mixture. The test is sharpest near
+  /// it and valid for any.
   double expected_effect{0.05};
   // Guards; each compares treatment with control.
-  std::uint64_t guard_samples{500};      ///< transfers on treatment before rates and quantiles are compared
-  double guard_failure_rise{0.01};       ///< failed share above control's by more: stop
-  double guard_p99_ratio{1.2};           ///< 99th percentile beyond this multiple of control's: stop
-  double guard_memory_ratio{1.2};        ///< mean bytes held beyond this multiple of control's: stop
+  std::uint64_t guard_samples{500};          ///< transfers on treatment before rates and quantiles are compared
+  double guard_failure_rise{0.01};           ///< failed share above control's by more: stop
+  double guard_p99_ratio{1.2};               ///< 99th percentile beyond this multiple of control's: stop
+  double guard_memory_ratio{1.2};            ///< mean bytes held beyond this multiple of control's: stop
   std::uint32_t guard_failures_in_a_row{20}; ///< on treatment: stop, without a comparison
   friend bool operator==(const experiment_settings&, const experiment_settings&) = default;
 };
@@ -116,8 +117,8 @@ struct experiment_state {
   instant ended{};
   arm_record control;
   arm_record treatment;
-  double least_p{1};       ///< always-valid: the least p seen at a look
-  std::string reason;      ///< why it ended
+  double least_p{1};  ///< always-valid: the least p seen at a look
+  std::string reason; ///< why it ended
   std::string decided_by;
   std::uint64_t refused{0}; ///< samples while it did not run, or with a latency that is none
   friend bool operator==(const experiment_state&, const experiment_state&) = default;

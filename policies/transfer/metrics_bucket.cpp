@@ -42,14 +42,13 @@ void metrics_bucket::add(const transfer_metrics& m) {
 void metrics_bucket::merge(const metrics_bucket& other) {
   if (other.count() == 0) return;
   widen(*this, other.least_generation, other.last_generation, count() == 0);
-  for (auto member : {&metrics_bucket::delivered, &metrics_bucket::failed, &metrics_bucket::explored,
-                      &metrics_bucket::predicted})
-    this->*member += other.*member;
   for (auto member :
-       {&metrics_bucket::bytes, &metrics_bucket::latency_us, &metrics_bucket::throughput_mbps, &metrics_bucket::cpu_us,
-        &metrics_bucket::memory_bytes, &metrics_bucket::decision_us, &metrics_bucket::prediction_error,
-        &metrics_bucket::explored_latency_us, &metrics_bucket::lost_us, &metrics_bucket::cpu_load,
-        &metrics_bucket::memory_pressure})
+       {&metrics_bucket::delivered, &metrics_bucket::failed, &metrics_bucket::explored, &metrics_bucket::predicted})
+    this->*member += other.*member;
+  for (auto member : {&metrics_bucket::bytes, &metrics_bucket::latency_us, &metrics_bucket::throughput_mbps,
+                      &metrics_bucket::cpu_us, &metrics_bucket::memory_bytes, &metrics_bucket::decision_us,
+                      &metrics_bucket::prediction_error, &metrics_bucket::explored_latency_us, &metrics_bucket::lost_us,
+                      &metrics_bucket::cpu_load, &metrics_bucket::memory_pressure})
     this->*member += other.*member;
   latency.merge(other.latency);
 }

@@ -37,11 +37,11 @@ struct metrics_bucket {
   double cpu_us{0};
   double memory_bytes{0};
   double decision_us{0};
-  double prediction_error{0};      ///< sum of |predicted - actual| / actual
-  double explored_latency_us{0};   ///< of those explored
-  double lost_us{0};               ///< by failed ones
-  double cpu_load{0};              ///< sum of the machine's load at the decision
-  double memory_pressure{0};       ///< sum of the share of memory in use at the decision
+  double prediction_error{0};        ///< sum of |predicted - actual| / actual
+  double explored_latency_us{0};     ///< of those explored
+  double lost_us{0};                 ///< by failed ones
+  double cpu_load{0};                ///< sum of the machine's load at the decision
+  double memory_pressure{0};         ///< sum of the share of memory in use at the decision
   std::uint64_t least_generation{0}; ///< of delivered and failed; 0 while there are none
   std::uint64_t last_generation{0};
   quantile_sketch latency; ///< [us]

@@ -183,6 +183,11 @@ std::vector<metrics_store::bucket_id> metrics_store::take_changed() {
   return taken;
 }
 
+void metrics_store::put_back(const std::vector<bucket_id>& changed) {
+  for (const bucket_id& id : changed)
+    if (find(id) != nullptr) changed_.insert(id);
+}
+
 const metrics_bucket* metrics_store::find(const bucket_id& id) const {
   const auto minute = minutes_.find(id.first);
   if (minute == minutes_.end()) return nullptr;

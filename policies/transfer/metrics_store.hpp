@@ -16,11 +16,11 @@ namespace homeostat {
 
 /// What a pool's metrics may take, and for how long they are kept.
 struct metrics_limits {
-  std::size_t raw_samples{65'536}; ///< newest single transfers, at most; 160 bytes each
+  std::size_t raw_samples{65'536};                 ///< newest single transfers, at most; 160 bytes each
   std::size_t bucket_bytes{std::size_t{64} << 20}; ///< of all minute buckets; a week of ten busy series fits
   duration retention{168h};
-  duration late_after{10s};    ///< a sample that ended longer ago is counted as late
-  duration future_beyond{1s};  ///< a sample that ends later than now by more is counted, and taken as of now
+  duration late_after{10s};       ///< a sample that ended longer ago is counted as late
+  duration future_beyond{1s};     ///< a sample that ends later than now by more is counted, and taken as of now
   std::size_t max_points{10'000}; ///< of one answer
   friend bool operator==(const metrics_limits&, const metrics_limits&) = default;
 };
@@ -31,15 +31,15 @@ struct metrics_limits {
 /// What happened to samples. Nothing is lost without being counted.
 struct metrics_counts {
   std::uint64_t recorded{0};
-  std::uint64_t invalid{0};           ///< refused: a number not finite or negative
-  std::uint64_t late{0};              ///< recorded in the minute they belong to
-  std::uint64_t too_late{0};          ///< refused: beyond the retention
-  std::uint64_t future{0};            ///< recorded as of now
-  std::uint64_t clock_went_back{0};   ///< times that now was before the now of the call before
-  std::uint64_t raw_overwritten{0};   ///< no longer held singly; still in their minute
-  std::uint64_t expired{0};           ///< transfers in minutes past the retention
-  std::uint64_t evicted{0};           ///< transfers in minutes dropped early, for want of memory
-  std::uint64_t unbucketed{0};        ///< held singly only: the present minute alone would exceed the memory
+  std::uint64_t invalid{0};         ///< refused: a number not finite or negative
+  std::uint64_t late{0};            ///< recorded in the minute they belong to
+  std::uint64_t too_late{0};        ///< refused: beyond the retention
+  std::uint64_t future{0};          ///< recorded as of now
+  std::uint64_t clock_went_back{0}; ///< times that now was before the now of the call before
+  std::uint64_t raw_overwritten{0}; ///< no longer held singly; still in their minute
+  std::uint64_t expired{0};         ///< transfers in minutes past the retention
+  std::uint64_t evicted{0};         ///< transfers in minutes dropped early, for want of memory
+  std::uint64_t unbucketed{0};      ///< held singly only: the present minute alone would exceed the memory
   friend bool operator==(const metrics_counts&, const metrics_counts&) = default;
 };
 
@@ -49,7 +49,8 @@ enum class record_outcome : std::uint8_t { recorded, invalid, too_late };
 struct metrics_query {
   instant from{}; ///< inclusive; buckets: rounded down to the minute
   instant to{};   ///< exclusive; buckets: rounded up
-  duration step{1min}; ///< 1 s to 30 s, a divisor of a minute: from single samples; whole minutes up to 1 h: from buckets
+  duration step{
+      1min}; ///< 1 s to 30 s, a divisor of a minute: from single samples; whole minutes up to 1 h: from buckets
   std::optional<transfer_method> method{};
   std::optional<data_type> type{};
   size_class least_size{0};
@@ -91,6 +92,8 @@ public:
 
   /// @returns the buckets changed since the last call, for the durable copy; each is written whole.
   [[nodiscard]] std::vector<bucket_id> take_changed();
+  /// Hands buckets out again at the next call: their copy could not be written.
+  void put_back(const std::vector<bucket_id>& changed);
   /// @returns a bucket, while it is held.
   [[nodiscard]] const metrics_bucket* find(const bucket_id& id) const;
   /// Puts back what the durable copy held, at start; replaces the bucket if it is there. Not counted as recorded.

@@ -134,8 +134,7 @@ std::expected<void, std::string> check(const baseline_settings& s) {
   const auto wrong = [](const char* name, double value, const char* expected) {
     return std::unexpected(std::string(name) + " is " + number_text(value) + ", expected " + expected);
   };
-  if (s.min_windows < least_accepted || s.min_windows > 1000)
-    return wrong("min_windows", s.min_windows, "10 to 1000");
+  if (s.min_windows < least_accepted || s.min_windows > 1000) return wrong("min_windows", s.min_windows, "10 to 1000");
   if (s.max_windows < s.min_windows || s.max_windows > 10'000)
     return wrong("max_windows", s.max_windows, "min_windows to 10000");
   if (!(s.band > 0 && s.band <= s.widest_band)) return wrong("band", s.band, "above 0, up to widest_band");

@@ -29,9 +29,9 @@ struct baseline_settings {
   /// second part the accepted windows would look calmer than the series is, and chance would look significant.
   double band{0.10};
   double widest_band{0.50};
-  double most_failures{0.02}; ///< share of failed transfers above which a window is sick
-  double most_pressure{0.80}; ///< mean share of memory or processors in use above which a window is sick
-  duration hold{24h};         ///< a new level must last this long to become normal
+  double most_failures{0.02};  ///< share of failed transfers above which a window is sick
+  double most_pressure{0.80};  ///< mean share of memory or processors in use above which a window is sick
+  duration hold{24h};          ///< a new level must last this long to become normal
   duration cause_within{5min}; ///< and must begin this soon after a change of configuration
   friend bool operator==(const baseline_settings&, const baseline_settings&) = default;
 };

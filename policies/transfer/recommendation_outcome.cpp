@@ -19,8 +19,7 @@ struct sums {
   [[nodiscard]] double mean() const { return latency_us / transfers; }
 };
 
-std::vector<double> slots_of(const series& all, const std::map<stratum, sums>& reference,
-                             const outcome_settings& s) {
+std::vector<double> slots_of(const series& all, const std::map<stratum, sums>& reference, const outcome_settings& s) {
   std::map<instant, std::map<stratum, sums>> slots;
   for (const auto& [key, minutes] : all)
     for (const auto& [minute, bucket] : minutes) {
@@ -78,9 +77,8 @@ recommendation_outcome measure_outcome(const series& before, const series& after
     return o;
   }
   const rank_comparison moved = compare_ranks(was, is, s.confidence);
-  o.measured = {.share = -std::expm1(moved.shift),
-                .low = -std::expm1(moved.shift_high),
-                .high = -std::expm1(moved.shift_low)};
+  o.measured = {
+      .share = -std::expm1(moved.shift), .low = -std::expm1(moved.shift_high), .high = -std::expm1(moved.shift_low)};
   o.verdict = verdict_of(o.measured, predicted);
   o.text = "measured " + percent(o.measured.share) + " (" + percent(o.measured.low) + " to " +
            percent(o.measured.high) + ")" +

@@ -33,7 +33,8 @@ cause_verdict cause_of(const component_change& c) {
   if (c.cpu_load >= pressed && c.cpu_rise >= risen)
     return {processor, 0.8, "processors in use rose to " + percent(c.cpu_load)};
   if (c.memory_ratio >= more_held)
-    return {memory, 0.6, "a transfer holds " + number_text(std::round(c.memory_ratio * 100) / 100) + " times the memory"};
+    return {memory, 0.6,
+            "a transfer holds " + number_text(std::round(c.memory_ratio * 100) / 100) + " times the memory"};
   const bool both = c.other_method_too.value_or(false);
   const double surely = c.other_method_too ? 1.0 : 0.7;
   if (working >= most_of_it) {

@@ -43,8 +43,8 @@ struct judged {
 };
 
 std::vector<judged> judge_all(const std::map<series_key, performance_baseline>& baselines,
-                              const std::map<series_key, std::vector<metrics_window>>& recent,
-                              const report_settings& s, instant now, std::uint32_t& unjudged) {
+                              const std::map<series_key, std::vector<metrics_window>>& recent, const report_settings& s,
+                              instant now, std::uint32_t& unjudged) {
   std::vector<judged> found;
   for (const auto& [key, shown] : recent) {
     const auto fresh = std::ranges::find_if(shown, [&](const auto& w) { return w.end > now - s.recent_within; });
@@ -95,7 +95,7 @@ std::optional<std::uint64_t> generation_at(instant began, const judged& j, std::
 }
 
 component_change change_of(const judged& j, std::optional<bool> other_too) {
-  const auto of = [&](double metrics_summary::*member) {
+  const auto of = [&](double metrics_summary::* member) {
     const auto read = [member](const metrics_summary& w) { return w.*member; };
     return std::pair(median(j.before, read), median(j.now, read));
   };
@@ -153,9 +153,7 @@ regression_finding finding_of(const judged& j, regressed_measure m, double adjus
   return f;
 }
 
-double cost_of(const regression_finding& f) {
-  return (f.now_us - f.before_us) * static_cast<double>(f.transfers_now);
-}
+double cost_of(const regression_finding& f) { return (f.now_us - f.before_us) * static_cast<double>(f.transfers_now); }
 
 } // namespace
 

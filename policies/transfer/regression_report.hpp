@@ -20,14 +20,14 @@ namespace homeostat {
 // false findings. Refused: a test over single transfers, which calls every hiccup of a minute significant.
 
 struct report_settings {
-  double threshold{0.20};          ///< worsening that counts, as a share of the baseline
-  double false_discoveries{0.01};  ///< allowed share of false findings
-  double confidence{0.95};         ///< of the interval of the ratio
-  std::uint32_t recent_windows{10}; ///< judged, the newest
-  std::uint32_t min_recent{5};     ///< below, a series is not judged, >= 3
-  std::uint32_t min_baseline{20};  ///< windows in the baseline, below, a series is not judged
+  double threshold{0.20};              ///< worsening that counts, as a share of the baseline
+  double false_discoveries{0.01};      ///< allowed share of false findings
+  double confidence{0.95};             ///< of the interval of the ratio
+  std::uint32_t recent_windows{10};    ///< judged, the newest
+  std::uint32_t min_recent{5};         ///< below, a series is not judged, >= 3
+  std::uint32_t min_baseline{20};      ///< windows in the baseline, below, a series is not judged
   std::uint32_t generation_windows{2}; ///< a regression that began within so many windows of a change is laid to it
-  duration recent_within{6h};      ///< windows that ended longer ago say nothing about now
+  duration recent_within{6h};          ///< windows that ended longer ago say nothing about now
   friend bool operator==(const report_settings&, const report_settings&) = default;
 };
 
@@ -51,13 +51,13 @@ inline constexpr std::size_t regression_cause_count = 7;
 /// What changed in a series, from the medians of its windows; the input of cause_of.
 struct component_change {
   transfer_method method{transfer_method::grpc};
-  double latency_us{0};       ///< added mean latency, > 0
-  double cpu_us{0};           ///< added mean processor time
-  double decision_us{0};      ///< added mean decision time
-  double memory_ratio{1};     ///< bytes held, now over before
-  double memory_pressure{0};  ///< share now
-  double memory_rise{0};      ///< and how much more than before
-  double cpu_load{0};         ///< share now
+  double latency_us{0};      ///< added mean latency, > 0
+  double cpu_us{0};          ///< added mean processor time
+  double decision_us{0};     ///< added mean decision time
+  double memory_ratio{1};    ///< bytes held, now over before
+  double memory_pressure{0}; ///< share now
+  double memory_rise{0};     ///< and how much more than before
+  double cpu_load{0};        ///< share now
   double cpu_rise{0};
   std::optional<bool> other_method_too{}; ///< whether the other method became slower too, for that size and type
 };
@@ -84,15 +84,15 @@ struct regression_finding {
   std::uint32_t windows_before{0};
   std::uint32_t windows_now{0};
   std::uint64_t transfers_now{0};
-  instant began{};                          ///< most likely change point among the windows shown
+  instant began{};                           ///< most likely change point among the windows shown
   std::optional<std::uint64_t> generation{}; ///< configuration that came into force just before
   cause_verdict cause;
 };
 
 struct regression_report {
   instant at{};
-  std::uint32_t tests{0};     ///< made, and corrected for
-  std::uint32_t unjudged{0};  ///< series with too few windows on either side
+  std::uint32_t tests{0};                   ///< made, and corrected for
+  std::uint32_t unjudged{0};                ///< series with too few windows on either side
   std::vector<regression_finding> findings; ///< by the time they cost, the most first; one per series
   std::vector<transfer_method> methods;     ///< affected
   std::optional<size_class> least_size{};   ///< affected

@@ -147,18 +147,21 @@ void advise_threshold(const transfer_settings_view& pool, const records& r, cons
   const std::uint64_t wanted = least_size(best);
   std::string evidence = "a threshold of " + size_text(wanted) + " " + gain_text(gain) + ", from " +
                          std::to_string(r.both.size()) + " sizes seen with both methods";
-  const bool below = wanted < pool.minimum_threshold, above = wanted > pool.maximum_threshold;
+  const bool below = wanted<pool.minimum_threshold, above = wanted> pool.maximum_threshold;
   const std::uint64_t now_is = below   ? pool.minimum_threshold
                                : above ? pool.maximum_threshold
                                        : pool.zero_copy_threshold;
   if (size_class_of(now_is) == best) return; // a fraction of a class is no difference
-  out.push_back(advice(pool, below ? "minimum_threshold" : above ? "maximum_threshold" : "zero_copy_threshold",
+  out.push_back(advice(pool,
+                       below   ? "minimum_threshold"
+                       : above ? "maximum_threshold"
+                               : "zero_copy_threshold",
                        std::to_string(now_is), std::to_string(wanted), "bytes, " + size_text(wanted),
                        std::move(evidence), gain, below || above ? 2 : 1, now));
 }
 
-/// Below the minimum nothing is ever tried. Where sharing already wins at the smallest size that may be tried, the limit
-/// itself is in doubt; what lies below it is unknown, and so is the gain.
+/// Below the minimum nothing is ever tried. Where sharing already wins at the smallest size that may be tried, the
+/// limit itself is in doubt; what lies below it is unknown, and so is the gain.
 void advise_minimum(const transfer_settings_view& pool, const records& r, instant now,
                     std::vector<transfer_recommendation>& out) {
   if (r.both.empty() || pool.minimum_threshold < 2) return;
@@ -189,17 +192,17 @@ void advise_exploration(const transfer_settings_view& pool, const records& r, co
   const expected_share gain = r.share_of(cost);
   if (gain.low <= 0 || gain.share < s.least_gain) return;
   const double wanted = std::max(0.01, pool.exploration_rate / 2);
-  out.push_back(advice(pool, "exploration_rate", number_text(pool.exploration_rate), number_text(wanted), "share",
-                       "exploring costs " + percent(2 * gain.share) + " of the transfer time; half of it " +
-                           gain_text(gain),
-                       gain, 3, now));
+  out.push_back(
+      advice(pool, "exploration_rate", number_text(pool.exploration_rate), number_text(wanted), "share",
+             "exploring costs " + percent(2 * gain.share) + " of the transfer time; half of it " + gain_text(gain),
+             gain, 3, now));
 }
 
 /// A machine under some pressure that is slow before the limit is reached: the limit is too high. How much the shifted
 /// threshold would gain cannot be told from the records.
-void advise_pressure(const transfer_settings_view& pool, const std::map<series_key, windows>& all,
-                     const char* key, double limit, double metrics_summary::*pressure, const advice_settings& s,
-                     instant now, std::vector<transfer_recommendation>& out) {
+void advise_pressure(const transfer_settings_view& pool, const std::map<series_key, windows>& all, const char* key,
+                     double limit, double metrics_summary::* pressure, const advice_settings& s, instant now,
+                     std::vector<transfer_recommendation>& out) {
   if (limit <= 0.3) return;
   std::vector<double> p, ratios;
   for (const auto& [series, ws] : all) {
@@ -277,9 +280,8 @@ std::vector<transfer_recommendation> recommend(const transfer_settings_view& poo
                   &metrics_summary::memory_pressure, s, now, found);
   advise_pressure(pool, all, "cpu_pressure_threshold", pool.cpu_pressure_threshold, &metrics_summary::cpu_load, s, now,
                   found);
-  std::ranges::stable_sort(found, [](const auto& a, const auto& b) {
-    return a.score != b.score ? a.score > b.score : a.effort < b.effort;
-  });
+  std::ranges::stable_sort(
+      found, [](const auto& a, const auto& b) { return a.score != b.score ? a.score > b.score : a.effort < b.effort; });
   return found;
 }
 

@@ -28,9 +28,9 @@ struct transfer_settings_view {
 };
 
 struct advice_settings {
-  double least_gain{0.02};      ///< share of the pool's transfer time that is worth a change
-  double confidence{0.95};      ///< of every interval
-  std::uint32_t min_windows{5}; ///< of each method before its latency is known, >= 3
+  double least_gain{0.02};        ///< share of the pool's transfer time that is worth a change
+  double confidence{0.95};        ///< of every interval
+  std::uint32_t min_windows{5};   ///< of each method before its latency is known, >= 3
   duration expire_after{24h * 7}; ///< not seen again for so long
   friend bool operator==(const advice_settings&, const advice_settings&) = default;
 };
@@ -47,14 +47,15 @@ struct transfer_recommendation {
   std::string id; ///< stable: hash of pool, key and value
   advice_state state{advice_state::open};
   std::string pool;
-  std::string key;      ///< configuration key
-  std::string value;    ///< wanted, as in the configuration
-  std::string before;   ///< in force when last seen
-  std::string snippet;  ///< YAML, ready to be merged
-  std::string evidence; ///< one sentence
+  std::string key;                    ///< configuration key
+  std::string value;                  ///< wanted, as in the configuration
+  std::string before;                 ///< in force when last seen
+  std::string snippet;                ///< YAML, ready to be merged
+  std::string evidence;               ///< one sentence
   std::optional<expected_share> gain; ///< nothing where the records cannot tell
-  std::uint32_t effort{1}; ///< 1: one key, at once, reversible; 2: moves a limit of the quick path; 3: changes how it learns
-  double score{0};         ///< impact over effort: lower end of the gain / effort
+  std::uint32_t effort{
+      1};          ///< 1: one key, at once, reversible; 2: moves a limit of the quick path; 3: changes how it learns
+  double score{0}; ///< impact over effort: lower end of the gain / effort
   instant first_seen{};
   instant last_seen{};
   std::uint32_t seen{1};
