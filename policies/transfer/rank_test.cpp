@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <numbers>
 #include <numeric>
+#include <utility>
 
 namespace homeostat {
 
@@ -61,27 +62,28 @@ std::vector<double> exact_distribution(std::size_t m, std::size_t n) {
   return counts;
 }
 
-double p_of(const u_statistic& s, std::size_t before, std::size_t now) {
-  if (s.tie_term == 0 && before <= exact_limit && now <= exact_limit) {
+double p_of(const u_statistic& s, std::size_t before, std::size_t now, double inflation) {
+  if (inflation == 1 && s.tie_term == 0 && before <= exact_limit && now <= exact_limit) {
     const std::vector<double> chance = exact_distribution(before, now);
     double p = 0;
     for (auto u = static_cast<std::size_t>(s.u); u < chance.size(); ++u) p += chance[u];
     return std::clamp(p, 0.0, 1.0);
   }
   const auto m = static_cast<double>(before), n = static_cast<double>(now), both = m + n;
-  const double variance = both < 2 ? 0 : m * n / 12 * (both + 1 - s.tie_term / (both * (both - 1)));
+  const double variance = both < 2 ? 0 : inflation * m * n / 12 * (both + 1 - s.tie_term / (both * (both - 1)));
   if (variance <= 0) return 1; // everything is tied
   return normal_cdf(-(s.u - m * n / 2 - 0.5) / std::sqrt(variance));
 }
 
 } // namespace
 
-rank_comparison compare_ranks(std::span<const double> before, std::span<const double> now, double confidence) {
+rank_comparison compare_ranks(std::span<const double> before, std::span<const double> now, double confidence,
+                              double inflation) {
   before = newest(before);
   now = newest(now);
   rank_comparison result;
   if (before.empty() || now.empty()) return result;
-  result.p = p_of(u_of(before, now), before.size(), now.size());
+  result.p = p_of(u_of(before, now), before.size(), now.size(), inflation);
 
   std::vector<double> shifts;
   shifts.reserve(before.size() * now.size());
@@ -91,7 +93,7 @@ rank_comparison compare_ranks(std::span<const double> before, std::span<const do
   const std::size_t pairs = shifts.size();
   result.shift = (shifts[(pairs - 1) / 2] + shifts[pairs / 2]) / 2;
   const auto m = static_cast<double>(before.size()), n = static_cast<double>(now.size());
-  const double reach = normal_quantile(0.5 + confidence / 2) * std::sqrt(m * n * (m + n + 1) / 12);
+  const double reach = normal_quantile(0.5 + confidence / 2) * std::sqrt(inflation * m * n * (m + n + 1) / 12);
   const double low = std::floor(m * n / 2 - reach); // pairs outside the interval, on either side
   const std::size_t outside = low > 0 ? static_cast<std::size_t>(low) : 0;
   result.shift_low = shifts[outside];
@@ -99,10 +101,26 @@ rank_comparison compare_ranks(std::span<const double> before, std::span<const do
   return result;
 }
 
+double serial_inflation(std::span<const double> in_order) {
+  const auto n = static_cast<double>(in_order.size());
+  if (in_order.size() < 4) return 1;
+  const double mean = std::accumulate(in_order.begin(), in_order.end(), 0.0) / n;
+  double variance = 0, together = 0;
+  for (std::size_t i = 0; i < in_order.size(); ++i) {
+    const double off = in_order[i] - mean;
+    variance += off * off;
+    if (i > 0) together += off * (in_order[i - 1] - mean);
+  }
+  if (variance <= 0) return 1;
+  const double r = together / variance;
+  const double unbiased = std::clamp(r + (1 + 4 * r) / n, 0.0, 0.95);
+  return (1 + unbiased) / (1 - unbiased);
+}
+
 std::vector<double> adjust_for_many(std::span<const double> p) {
   std::vector<std::size_t> order(p.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return p[a] < p[b]; });
+  std::ranges::sort(order, {}, [&](std::size_t i) { return std::pair(p[i], i); });
   std::vector<double> adjusted(p.size());
   double least = 1;
   for (std::size_t rank = order.size(); rank > 0; --rank) {

@@ -26,8 +26,17 @@ struct rank_comparison {
 /// 3rd edition, sections 4.1 to 4.3.
 /// @param before, now  independent observations, all finite, at least one each; of more than 200 the last 200 count.
 /// @param confidence  of the two-sided interval, above 0 and below 1.
+/// @param inflation  what serial correlation adds to the variance, >= 1; see serial_inflation.
 [[nodiscard]] rank_comparison compare_ranks(std::span<const double> before, std::span<const double> now,
-                                            double confidence);
+                                            double confidence, double inflation = 1);
+
+/// Neighbouring windows resemble each other where load comes and goes over minutes, and fewer of them are independent
+/// than there are. @param in_order  observations by time.
+/// @returns by how much the variance of a mean is larger than for independent ones: (1 + r) / (1 - r), with r the
+/// correlation of neighbours, corrected for its bias (Marriott, Pope 1954) and taken as 0 to 0.95.
+/// Source: Bayley, Hammersley, "The effective number of independent observations in an autocorrelated time series",
+/// 1946.
+[[nodiscard]] double serial_inflation(std::span<const double> in_order);
 
 /// Controls the share of false findings among all findings of many tests at once.
 /// Source: Benjamini, Hochberg, "Controlling the False Discovery Rate", JRSS B 57 (1995), section 3.1; the adjusted

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 namespace homeostat {
 
@@ -33,14 +34,32 @@ double log_of(const metrics_summary& s, regressed_measure m) {
   return std::log(std::max(us, quantile_sketch::least_value));
 }
 
-/// One series under judgement.
+/// One series under judgement, over the short or the long time.
 struct judged {
   series_key key;
   windows before;
   windows shown; ///< all recent ones at hand
   windows now;   ///< the newest of them
+  bool is_long{false};
   std::array<rank_comparison, 2> tests;
 };
+
+judged judge(const series_key& key, const performance_baseline& baseline, windows shown, bool is_long,
+             const report_settings& s) {
+  judged j{.key = key,
+           .before = baseline.windows,
+           .shown = shown,
+           .now = shown.last(std::min<std::size_t>(shown.size(), is_long ? s.long_windows : s.recent_windows)),
+           .is_long = is_long,
+           .tests = {}};
+  for (const auto m : {regressed_measure::latency_p50, regressed_measure::latency_p95}) {
+    const auto of = [m](const metrics_summary& w) { return log_of(w, m); };
+    const std::vector<double> before = all(j.before, of);
+    j.tests[static_cast<std::size_t>(m)] =
+        compare_ranks(before, all(j.now, of), s.confidence, serial_inflation(before));
+  }
+  return j;
+}
 
 std::vector<judged> judge_all(const std::map<series_key, performance_baseline>& baselines,
                               const std::map<series_key, std::vector<metrics_window>>& recent, const report_settings& s,
@@ -55,16 +74,10 @@ std::vector<judged> judge_all(const std::map<series_key, performance_baseline>& 
       ++unjudged;
       continue;
     }
-    judged j{.key = key,
-             .before = baseline->second.windows,
-             .shown = all_fresh,
-             .now = all_fresh.last(std::min<std::size_t>(all_fresh.size(), s.recent_windows)),
-             .tests = {}};
-    for (const auto m : {regressed_measure::latency_p50, regressed_measure::latency_p95}) {
-      const auto of = [m](const metrics_summary& w) { return log_of(w, m); };
-      j.tests[static_cast<std::size_t>(m)] = compare_ranks(all(j.before, of), all(j.now, of), s.confidence);
-    }
-    found.push_back(j);
+    found.push_back(judge(key, baseline->second, all_fresh, false, s));
+    // Hardly more windows than the short time has would be the same test twice.
+    if (all_fresh.size() >= std::size_t{2} * s.recent_windows)
+      found.push_back(judge(key, baseline->second, all_fresh, true, s));
   }
   return found;
 }
@@ -119,10 +132,10 @@ component_change change_of(const judged& j, std::optional<bool> other_too) {
 
 /// @returns whether the other method of the same size and type became slower too: by half the threshold is enough to
 /// say that it did not stay as it was.
-std::optional<bool> other_method(const std::vector<judged>& all_judged, const series_key& key,
-                                 const report_settings& s) {
+std::optional<bool> other_method(const std::vector<judged>& all_judged, const judged& of, const report_settings& s) {
   for (const judged& j : all_judged)
-    if (j.key.size == key.size && j.key.type == key.type && j.key.method != key.method)
+    if (j.is_long == of.is_long && j.key.size == of.key.size && j.key.type == of.key.type &&
+        j.key.method != of.key.method)
       return j.tests[0].shift > std::log1p(s.threshold / 2);
   return std::nullopt;
 }
@@ -149,7 +162,7 @@ regression_finding finding_of(const judged& j, regressed_measure m, double adjus
   for (const metrics_window& w : j.now) f.transfers_now += w.of.delivered;
   f.began = began_at(j, m, before, before + test.shift);
   f.generation = generation_at(f.began, j, starts, s);
-  f.cause = cause_of(change_of(j, other_method(all_judged, j.key, s)));
+  f.cause = cause_of(change_of(j, other_method(all_judged, j, s)));
   return f;
 }
 
@@ -167,6 +180,7 @@ std::expected<void, std::string> check(const report_settings& s) {
   if (!(s.confidence > 0.5 && s.confidence < 1)) return wrong("confidence", s.confidence, "above 0.5, below 1");
   if (s.min_recent < 3) return wrong("min_recent", s.min_recent, "3 or more");
   if (s.recent_windows < s.min_recent) return wrong("recent_windows", s.recent_windows, "min_recent or more");
+  if (s.long_windows < s.recent_windows) return wrong("long_windows", s.long_windows, "recent_windows or more");
   if (s.min_baseline < 10) return wrong("min_baseline", s.min_baseline, "10 or more");
   if (s.recent_within < 1min) return wrong("recent_within", seconds_of(s.recent_within), "60 s or more");
   return {};
@@ -186,6 +200,7 @@ regression_report report_regressions(const std::map<series_key, performance_base
 
   for (std::size_t i = 0; i < all_judged.size(); ++i) {
     const judged& j = all_judged[i];
+    if (std::ranges::find(report.findings, j.key, &regression_finding::series) != report.findings.end()) continue;
     for (const auto m : {regressed_measure::latency_p50, regressed_measure::latency_p95}) {
       const auto which = static_cast<std::size_t>(m);
       const double q = adjusted[2 * i + which];
@@ -194,7 +209,7 @@ regression_report report_regressions(const std::map<series_key, performance_base
       break; // a slower median explains a slower tail
     }
   }
-  std::ranges::stable_sort(report.findings, std::greater{}, cost_of);
+  std::ranges::sort(report.findings, {}, [](const regression_finding& f) { return std::pair(-cost_of(f), f.series); });
   for (const regression_finding& f : report.findings) {
     if (std::ranges::find(report.methods, f.series.method) == report.methods.end())
       report.methods.push_back(f.series.method);

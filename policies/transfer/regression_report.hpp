@@ -14,16 +14,18 @@ namespace homeostat {
 
 // Which series are slower than their baseline, by how much, how surely, since when, and where to look.
 //
-// Each series is tested twice, by the medians of its newest windows and by their 95th percentiles, with the one-sided
-// Mann-Whitney test against the baseline's windows; the p-values of all tests are adjusted together after Benjamini and
-// Hochberg. A finding needs both: a worsening by more than the threshold and an adjusted p within the allowed share of
-// false findings. Refused: a test over single transfers, which calls every hiccup of a minute significant.
+// Each series is tested by the medians of its newest windows and by their 95th percentiles, over a short and a long
+// time, with the one-sided Mann-Whitney test against the baseline's windows, its variance widened by the serial
+// correlation of the baseline; the p-values of all tests are adjusted together after Benjamini and Hochberg. A finding
+// needs both: a worsening by more than the threshold and an adjusted p within the allowed share of false findings.
+// Refused: a test over single transfers, which calls every hiccup of a minute significant.
 
 struct report_settings {
   double threshold{0.20};              ///< worsening that counts, as a share of the baseline
   double false_discoveries{0.01};      ///< allowed share of false findings
   double confidence{0.95};             ///< of the interval of the ratio
   std::uint32_t recent_windows{10};    ///< judged, the newest
+  std::uint32_t long_windows{40};      ///< and these: a series that swings by itself needs them to be sure of anything
   std::uint32_t min_recent{5};         ///< below, a series is not judged, >= 3
   std::uint32_t min_baseline{20};      ///< windows in the baseline, below, a series is not judged
   std::uint32_t generation_windows{2}; ///< a regression that began within so many windows of a change is laid to it

@@ -62,6 +62,26 @@ TEST(rank_test, ManyTestsAreAdjustedAsBenjaminiAndHochbergDo) {
   EXPECT_TRUE(adjust_for_many({}).empty());
 }
 
+TEST(rank_test, SerialCorrelationIsMeasuredAndWidensTheVerdict) {
+  chacha8_rng rng(5);
+  std::vector<double> alone(400), swinging(400);
+  double state = 0;
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    alone[i] = normal(rng);
+    swinging[i] = state = 0.6 * state + 0.8 * normal(rng);
+  }
+  EXPECT_LT(serial_inflation(alone), 1.3);
+  EXPECT_NEAR(serial_inflation(swinging), 4, 1.2); // (1 + 0.6) / (1 - 0.6)
+  EXPECT_EQ(serial_inflation(std::vector(10, 1.0)), 1);
+  const std::vector<double> a(swinging.begin(), swinging.begin() + 100),
+      b(swinging.begin() + 100, swinging.begin() + 130);
+  const rank_comparison narrow = compare_ranks(a, b, 0.95), wide = compare_ranks(a, b, 0.95, 4);
+  EXPECT_EQ(narrow.shift, wide.shift);
+  EXPECT_LT(wide.shift_low, narrow.shift_low);
+  EXPECT_GT(wide.shift_high, narrow.shift_high);
+  EXPECT_GT(std::min(wide.p, 1 - wide.p), std::min(narrow.p, 1 - narrow.p));
+}
+
 TEST(rank_test, NormalQuantileInvertsTheDistribution) {
   EXPECT_NEAR(normal_quantile(0.975), 1.959963984540054, 1e-9);
   EXPECT_NEAR(normal_cdf(-4), 3.167124183311998e-05, 1e-15);
