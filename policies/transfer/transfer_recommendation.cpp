@@ -281,8 +281,7 @@ std::vector<transfer_recommendation> recommend(const transfer_settings_view& poo
                   &metrics_summary::memory_pressure, s, now, found);
   advise_pressure(pool, all, "cpu_pressure_threshold", pool.cpu_pressure_threshold, &metrics_summary::cpu_load, s, now,
                   found);
-  std::ranges::stable_sort(
-      found, [](const auto& a, const auto& b) { return a.score != b.score ? a.score > b.score : a.effort < b.effort; });
+  std::ranges::sort(found, {}, [](const transfer_recommendation& a) { return std::tuple(-a.score, a.effort, a.key); });
   return found;
 }
 
