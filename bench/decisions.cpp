@@ -1,6 +1,7 @@
 // Decisions without actors: a governed apply in-process, ask and tell of SPSA.
 #include "bench/row.hpp"
 #include "policies/search/adaptive_engine.hpp"
+#include "policies/transfer/metrics_store.hpp"
 #include "runtime/embed/inline_governor.hpp"
 
 #include <chrono>
@@ -110,8 +111,31 @@ row ask_tell() {
   return at_most("ask_tell_spsa_8_p99", quantile(samples, 0.99), "us", 20);
 }
 
+/// One finished transfer into the memory of a busy pool: twelve sizes, both methods, a thousand transfers a second.
+row record_transfer() {
+  metrics_store store;
+  chacha8_rng rng(9);
+  instant now{std::chrono::seconds(1'800'000'000)};
+  std::vector<double> samples;
+  for (int i = 0; i < 200'000; ++i) {
+    now += 1ms;
+    transfer_metrics m;
+    m.timestamp = now;
+    m.method = rng.sign() > 0 ? transfer_method::grpc : transfer_method::zero_copy;
+    m.data.data_size = std::uint64_t{1'000'000} << (rng.next() % 12);
+    m.latency_us = 100 + 1000 * rng.uniform();
+    const auto begin = clock::now();
+    const record_outcome outcome = store.record(m, now);
+    const auto end = clock::now();
+    if (outcome != record_outcome::recorded) std::abort();
+    samples.push_back(microseconds(end - begin));
+    if (i % 1000 == 0) (void)store.take_changed(); // as the durable copy does every second
+  }
+  return at_most("transfer_record_p99", quantile(samples, 0.99), "us", 5);
+}
+
 } // namespace
 
-std::vector<row> decision_rows() { return {governed_apply(), ask_tell()}; }
+std::vector<row> decision_rows() { return {governed_apply(), ask_tell(), record_transfer()}; }
 
 } // namespace homeostat::bench

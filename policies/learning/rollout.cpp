@@ -12,7 +12,7 @@ namespace {
 
 /// One of the three requirements with its words.
 struct requirement {
-  tally rollout_evidence::* cases;
+  good_share rollout_evidence::* cases;
   rollout_rule rollout_settings::* rule;
   const char* what;
 };
@@ -24,7 +24,7 @@ constexpr std::array<requirement, 3> requirements{{
 
 std::string percent(double share) { return number_text(std::round(share * 1000) / 10) + " %"; }
 
-std::string words(const tally& t, const char* what) {
+std::string words(const good_share& t, const char* what) {
   return percent(t.share()) + " of " + std::to_string(t.count) + " " + what;
 }
 
@@ -111,7 +111,7 @@ rollout_change on_evidence(rollout_state& state, const rollout_settings& setting
                            instant now) {
   for (const requirement& r : requirements) {
     const rollout_rule& rule = settings.*r.rule;
-    tally& block = state.block.*r.cases;
+    good_share& block = state.block.*r.cases;
     block += seen.*r.cases;
     if (block.count < rule.count) continue;
     if (block.share() < rule.back && state.stage > 0)
@@ -137,7 +137,7 @@ rollout_change on_review(rollout_state& state, const rollout_settings& settings,
   for (const requirement& r : requirements) {
     if (state.stage == 0 && r.cases == &rollout_evidence::deliveries) continue;
     const rollout_rule& rule = settings.*r.rule;
-    const tally& total = state.total.*r.cases;
+    const good_share& total = state.total.*r.cases;
     if (total.count < rule.count)
       return hold(state, settings,
                   std::to_string(total.count) + " cases of " + r.what + " so far, " + std::to_string(rule.count) +

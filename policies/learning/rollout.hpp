@@ -21,24 +21,24 @@ enum class rollout_step : std::uint8_t {
 [[nodiscard]] std::string_view name_of(rollout_step step) noexcept;
 
 /// Cases seen, and how many were good.
-struct tally {
+struct good_share {
   std::uint64_t count{0};
   std::uint64_t good{0};
   [[nodiscard]] double share() const noexcept {
     return count == 0 ? 0 : static_cast<double>(good) / static_cast<double>(count);
   }
-  tally& operator+=(const tally& t) noexcept {
+  good_share& operator+=(const good_share& t) noexcept {
     count += t.count, good += t.good;
     return *this;
   }
-  friend bool operator==(const tally&, const tally&) = default;
+  friend bool operator==(const good_share&, const good_share&) = default;
 };
 
 /// What happened lately with the model in its present step.
 struct rollout_evidence {
-  tally choices{};    ///< method choices judged; good: the faster method
-  tally latencies{};  ///< latencies foretold; good: within the gate's tolerance
-  tally deliveries{}; ///< transfers the model decided; good: delivered
+  good_share choices{};    ///< method choices judged; good: the faster method
+  good_share latencies{};  ///< latencies foretold; good: within the gate's tolerance
+  good_share deliveries{}; ///< transfers the model decided; good: delivered
   friend bool operator==(const rollout_evidence&, const rollout_evidence&) = default;
 };
 

@@ -131,7 +131,7 @@ void cost_table::age(pressure under, transfer_method method, double factor) {
 
 void cost_table::record(const transfer_metrics& done, pressure under) {
   const std::uint64_t size = done.data.data_size;
-  const std::size_t c = size_class_of(size);
+  const std::size_t c = cost_class_of(size);
   const auto type =
       static_cast<data_type>(std::min<std::size_t>(static_cast<std::size_t>(done.data.type), data_type_count - 1));
   double latency = done.latency_us;
@@ -169,7 +169,7 @@ cost_estimate cost_table::estimate(pressure under, data_type type, std::size_t c
       const row& cells = at(static_cast<pressure>(p), static_cast<data_type>(t), method);
       for (std::size_t d = here ? 1 : 0; d < reach.size(); ++d) {
         if (c >= d) near.add(cells[c - d], share * reach[d], recorded_[p]);
-        if (d > 0 && c + d < size_class_count) near.add(cells[c + d], share * reach[d], recorded_[p]);
+        if (d > 0 && c + d < cost_class_count) near.add(cells[c + d], share * reach[d], recorded_[p]);
       }
     }
   }

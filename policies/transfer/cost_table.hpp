@@ -20,18 +20,19 @@
 /// only what looks good is tried; if it became slower, not, for it would not be found out where that is wrong.
 namespace homeostat {
 
-/// Half octaves: 1, 1.5, 2, 3, 4, 6 ... bytes.
-inline constexpr std::size_t size_class_count = 72; ///< the last holds all from 64 GiB
+/// Half octaves: 1, 1.5, 2, 3, 4, 6 ... bytes. Coarser than the classes that statistics are kept for (size_class.hpp),
+/// because what is learned here has to be learned soon.
+inline constexpr std::size_t cost_class_count = 72; ///< the last holds all from 64 GiB
 
-[[nodiscard]] constexpr std::size_t size_class_of(std::uint64_t size) noexcept {
+[[nodiscard]] constexpr std::size_t cost_class_of(std::uint64_t size) noexcept {
   if (size < 2) return 0;
   const auto octave = static_cast<std::size_t>(std::bit_width(size)) - 1;
   const auto upper = static_cast<std::size_t>((size >> (octave - 1)) & 1U);
   const std::size_t index = 2 * octave + upper;
-  return index < size_class_count ? index : size_class_count - 1;
+  return index < cost_class_count ? index : cost_class_count - 1;
 }
 /// @returns the smallest size of a class, bytes.
-[[nodiscard]] constexpr std::uint64_t size_class_begin(std::size_t index) noexcept {
+[[nodiscard]] constexpr std::uint64_t cost_class_begin(std::size_t index) noexcept {
   const std::uint64_t octave = std::uint64_t{1} << (index / 2);
   return index == 0 ? 0 : octave + (index % 2 == 1 ? octave / 2 : 0);
 }
@@ -65,7 +66,7 @@ public:
   void record(const transfer_metrics& done, pressure under);
 
   /// @returns the estimate for a size class under a pressure; the prior, with weight 0, where nothing is known.
-  [[nodiscard]] cost_estimate estimate(pressure under, data_type type, std::size_t size_class, transfer_method method,
+  [[nodiscard]] cost_estimate estimate(pressure under, data_type type, std::size_t cost_class, transfer_method method,
                                        std::uint64_t size) const;
 
   /// @returns whether anything was measured of a type. Types without all have the same, borrowed estimates.
@@ -87,7 +88,7 @@ private:
     double run_sum{0};  ///< latency ratios of the present run of surprises
     std::int8_t run{0}; ///< its length, negative: faster than expected
   };
-  using row = std::array<cell, size_class_count>;
+  using row = std::array<cell, cost_class_count>;
 
   [[nodiscard]] static std::size_t index(pressure under, data_type type, transfer_method method) noexcept;
   [[nodiscard]] row& at(pressure under, data_type type, transfer_method method) {

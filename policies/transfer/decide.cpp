@@ -1,6 +1,7 @@
 #include "policies/transfer/decide.hpp"
 
 #include "policies/number_text.hpp"
+#include "policies/transfer/size_class.hpp"
 
 #include <cmath>
 #include <string_view>
@@ -36,17 +37,6 @@ std::string microseconds(double us) {
   return us >= 1e6 ? three(us / 1e6) + " s" : us >= 1e3 ? three(us / 1e3) + " ms" : three(us) + " us";
 }
 
-std::string size_text(std::uint64_t bytes) {
-  constexpr std::array<const char*, 5> units{"bytes", "KiB", "MiB", "GiB", "TiB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < units.size()) {
-    value /= 1024;
-    ++unit;
-  }
-  return number_text(std::round(value * 10) / 10) + " " + units[unit];
-}
-
 } // namespace
 
 std::string_view name_of(decision_reason reason) noexcept {
@@ -71,7 +61,7 @@ transfer_decision decide(const transfer_view& view, const transfer_characteristi
     return d;
   }
 
-  const transfer_view::entry& known = view.entries[type][size_class_of(data.data_size)];
+  const transfer_view::entry& known = view.entries[type][cost_class_of(data.data_size)];
   if (known.evidence) {
     d.has_estimates = true;
     d.grpc_us = prior_cost(transfer_method::grpc, data.data_size).latency_us * known.grpc_ratio;

@@ -78,7 +78,7 @@ struct transfer_view {
   std::uint64_t maximum{0};
   float marginal_benefit{0};
   std::array<std::uint64_t, data_type_count> thresholds{};
-  std::array<std::array<entry, size_class_count>, data_type_count> entries{}; ///< under the present pressure
+  std::array<std::array<entry, cost_class_count>, data_type_count> entries{}; ///< under the present pressure
   struct rule {
     std::int8_t index;
     int priority;

@@ -29,10 +29,10 @@ double score_of(const method_cost& cost, const goal_weights& weights) noexcept {
 
 std::optional<std::uint64_t> measured_crossover(const cost_table& costs, pressure under, data_type type,
                                                 const goal_weights& weights) {
-  std::array<double, size_class_count> gain{}; // of zero_copy; 0 without evidence
+  std::array<double, cost_class_count> gain{}; // of zero_copy; 0 without evidence
   bool any = false;
-  for (std::size_t c = 0; c < size_class_count; ++c) {
-    const std::uint64_t size = std::max<std::uint64_t>(size_class_begin(c), 1);
+  for (std::size_t c = 0; c < cost_class_count; ++c) {
+    const std::uint64_t size = std::max<std::uint64_t>(cost_class_begin(c), 1);
     const cost_estimate grpc = costs.estimate(under, type, c, transfer_method::grpc, size);
     const cost_estimate zero = costs.estimate(under, type, c, transfer_method::zero_copy, size);
     if (grpc.known < least_evidence || zero.known < least_evidence) continue;
@@ -45,14 +45,14 @@ std::optional<std::uint64_t> measured_crossover(const cost_table& costs, pressur
   for (double g : gain) wrong += std::max(0.0, -g);
   double least = wrong;
   std::size_t best = 0;
-  for (std::size_t b = 1; b <= size_class_count; ++b) {
+  for (std::size_t b = 1; b <= cost_class_count; ++b) {
     wrong += gain[b - 1]; // a gain that is missed, or a loss that is spared
     if (wrong < least - 1e-12) {
       least = wrong;
       best = b;
     }
   }
-  return best == 0 ? 1 : best >= size_class_count ? std::uint64_t{1} << 40 : size_class_begin(best);
+  return best == 0 ? 1 : best >= cost_class_count ? std::uint64_t{1} << 40 : cost_class_begin(best);
 }
 
 threshold_manager::threshold_manager(const transfer_policy& policy) {

@@ -36,7 +36,7 @@ void transfer_learner::record(const transfer_metrics& done) {
   totals_.explored += done.explored ? 1 : 0;
   const double spent = std::isfinite(done.latency_us) ? std::max(0.0, done.latency_us) : 0;
   totals_.time_us += spent;
-  const std::size_t c = std::min(size_class_of(done.data.data_size), size_class_count - 1);
+  const std::size_t c = std::min(cost_class_of(done.data.data_size), cost_class_count - 1);
   for (account* a :
        {&accounts_[static_cast<std::size_t>(under_)][c], &pool_account_[static_cast<std::size_t>(under_)]}) {
     *a = settled(*a);
@@ -78,7 +78,7 @@ void transfer_learner::conditions(const system_conditions& now) {
 
 transfer_view::entry transfer_learner::entry_of(data_type type, std::size_t c, std::uint64_t threshold) const {
   transfer_view::entry made;
-  const std::uint64_t size = size_class_begin(c) + size_class_begin(c) / 4 + 1; // about the class's middle
+  const std::uint64_t size = cost_class_begin(c) + cost_class_begin(c) / 4 + 1; // about the class's middle
   const cost_estimate grpc = costs_.estimate(under_, type, c, transfer_method::grpc, size);
   const cost_estimate zero = costs_.estimate(under_, type, c, transfer_method::zero_copy, size);
   made.grpc_ratio = static_cast<float>(grpc.cost.latency_us / prior_cost(transfer_method::grpc, size).latency_us);
@@ -129,7 +129,7 @@ transfer_view transfer_learner::look(instant now) {
       view.entries[t] = view.entries[unmeasured];
       continue;
     }
-    for (std::size_t c = 0; c < size_class_count; ++c) view.entries[t][c] = entry_of(type, c, view.thresholds[t]);
+    for (std::size_t c = 0; c < cost_class_count; ++c) view.entries[t][c] = entry_of(type, c, view.thresholds[t]);
     if (!costs_.measured(type)) unmeasured = t;
   }
   for (std::size_t i = 0; i < policy_.rules.size() && i < max_transfer_rules; ++i)

@@ -46,7 +46,7 @@ public:
   [[nodiscard]] double recent_slowdown() const { return slowdown_; }
 
 private:
-  [[nodiscard]] transfer_view::entry entry_of(data_type type, std::size_t size_class, std::uint64_t threshold) const;
+  [[nodiscard]] transfer_view::entry entry_of(data_type type, std::size_t cost_class, std::uint64_t threshold) const;
 
   transfer_policy policy_;
   cost_table costs_;
@@ -60,7 +60,7 @@ private:
     transfer_method method{transfer_method::grpc};
     std::uint8_t tries{0}; ///< left
   };
-  std::array<std::array<std::array<promise, size_class_count>, data_type_count>, pressure_count> promises_{};
+  std::array<std::array<std::array<promise, cost_class_count>, data_type_count>, pressure_count> promises_{};
   double slowdown_{1};
   /// What exploring may cost is a share of the time that transfers took, over about the last thousand of the pool.
   struct account {
@@ -69,7 +69,7 @@ private:
     double loss_us{0};
   };
   [[nodiscard]] account settled(const account& of) const;
-  std::array<std::array<account, size_class_count>, pressure_count> accounts_{};
+  std::array<std::array<account, cost_class_count>, pressure_count> accounts_{};
   std::array<account, pressure_count> pool_account_{};
   std::uint64_t generation_{0};
 };

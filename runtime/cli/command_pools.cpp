@@ -53,7 +53,7 @@ int show_thresholds(const common_options& common, const std::string& pool) {
   if (const auto over = get_from(common, path_of(pool), view)) return *over;
   fmt::print("{:<10} {:>12} {:>12} {:>12}\n", "TYPE", "BASE", "THRESHOLD", "PERFORMANCE");
   for (const auto& t : view.thresholds())
-    fmt::print("{:<10} {:>12} {:>12} {:>11.3g}x\n", t.type(), size_words(t.base()), size_words(t.threshold()),
+    fmt::print("{:<10} {:>12} {:>12} {:>11.3g}x\n", t.type(), size_text(t.base()), size_text(t.threshold()),
                t.performance_factor());
   if (view.changes_size() > 0) fmt::print("\nChanges, latest last:\n");
   for (const auto& c : view.changes()) {
@@ -61,7 +61,7 @@ int show_thresholds(const common_options& common, const std::string& pool) {
     fmt::print(
         "{:%F %T}Z  {:<10} {} -> {}  {}\n",
         fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::seconds>(at))),
-        c.type(), size_words(c.from()), size_words(c.to()), c.rationale());
+        c.type(), size_text(c.from()), size_text(c.to()), c.rationale());
   }
   return exit_code::ok;
 }

@@ -24,9 +24,9 @@ void print_report(const v1::TransferBenchReport& report) {
              "p50", "p95", "p99", "p99.9", "Mbit/s", "cpu", "memory");
   for (const auto& row : report.rows())
     fmt::print("{:<14} {:<10} {:>20} {:>6} {:>9} {:>9} {:>9} {:>9} {:>11.4g} {:>9} {:>10}{}\n", row.phase(),
-               row.method(), size_words(row.size_from()) + " .. " + size_words(row.size_to()), row.transfers(),
+               row.method(), size_text(row.size_from()) + " .. " + size_text(row.size_to()), row.transfers(),
                time_words(row.p50_us()), time_words(row.p95_us()), time_words(row.p99_us()), time_words(row.p999_us()),
-               row.throughput_mbps(), time_words(row.cpu_us()), size_words(static_cast<std::uint64_t>(row.memory())),
+               row.throughput_mbps(), time_words(row.cpu_us()), size_text(static_cast<std::uint64_t>(row.memory())),
                row.failed() > 0 ? fmt::format("  {} failed", row.failed()) : "");
   fmt::print("\nTotal time of the pool's choices over that of others, last {} transfers of each phase (whole phase in "
              "brackets):\n{:<14} {:>10} {:>18} {:>9} {:>18} {:>12} {:>9} {:>12} {:>12} {:>9}\n",
@@ -39,8 +39,8 @@ void print_report(const v1::TransferBenchReport& report) {
         p.whole_to_best_fixed(), p.to_threshold(), p.to_grpc(),
         p.never_crosses()    ? "never"
         : p.crossover() == 0 ? "always"
-                             : size_words(p.crossover()),
-        size_words(p.threshold()), 100 * p.explored());
+                             : size_text(p.crossover()),
+        size_text(p.threshold()), 100 * p.explored());
 }
 
 struct bench_flags {

@@ -7,6 +7,9 @@
 #include <cstring>
 #include <filesystem>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace homeostat {
 namespace {
 
@@ -82,6 +85,8 @@ void sqlite_statement::bind_blob(int index, std::span<const std::byte> bytes) {
   bind_blob(index, std::string_view{reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
+void sqlite_statement::bind_real(int index, double value) { sqlite3_bind_double(statement_.get(), index, value); }
+
 void sqlite_statement::bind_null(int index) { sqlite3_bind_null(statement_.get(), index); }
 
 std::expected<bool, store_error> sqlite_statement::step(std::string_view doing) {
@@ -103,6 +108,7 @@ void sqlite_statement::reset() { sqlite3_reset(statement_.get()); }
 sqlite_statement::type sqlite_statement::column_type(int column) const {
   switch (sqlite3_column_type(statement_.get(), column)) {
   case SQLITE_INTEGER: return type::integer;
+  case SQLITE_FLOAT: return type::real;
   case SQLITE_TEXT: return type::text;
   case SQLITE_BLOB: return type::blob;
   default: return type::other;
@@ -113,12 +119,30 @@ std::int64_t sqlite_statement::integer(int column) const { return sqlite3_column
 
 std::uint64_t sqlite_statement::number(int column) const { return std::bit_cast<std::uint64_t>(integer(column)); }
 
+double sqlite_statement::real(int column) const { return sqlite3_column_double(statement_.get(), column); }
+
 std::string_view sqlite_statement::bytes(int column) const {
   // As a blob: the same bytes without a conversion. It comes before the size, as the library's documentation asks.
   const void* const data = sqlite3_column_blob(statement_.get(), column);
   const int size = sqlite3_column_bytes(statement_.get(), column);
   return data == nullptr ? std::string_view{}
                          : std::string_view{static_cast<const char*>(data), static_cast<std::size_t>(size)};
+}
+
+std::expected<void, store_error> make_database_file(const std::filesystem::path& path) {
+  const auto fail = [&](const char* what) {
+    return std::unexpected{store_error{store_error_kind::io, path.string() + ": " + what + ": " + strerror(errno)}};
+  };
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+  if (fd < 0) return fail("cannot create the store");
+  ::close(fd);
+  const int folder = ::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = folder >= 0 && ::fsync(folder) == 0;
+  const int error = errno;
+  if (folder >= 0) ::close(folder);
+  errno = error;
+  if (!synced) return fail("cannot sync the store's folder");
+  return {};
 }
 
 std::expected<sqlite_connection, store_error> sqlite_connection::open(const std::string& path, mode access,

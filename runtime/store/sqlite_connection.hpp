@@ -3,6 +3,7 @@
 #include "runtime/store/store.hpp"
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 
 struct sqlite3;
@@ -20,6 +21,7 @@ public:
   void bind_text(int index, std::string_view text);
   void bind_blob(int index, std::string_view bytes);
   void bind_blob(int index, std::span<const std::byte> bytes);
+  void bind_real(int index, double value); ///< finite; NaN would be stored as NULL
   void bind_null(int index);
 
   /// @param doing  what the statement is for, for the error text, as in "reading the head".
@@ -32,10 +34,11 @@ public:
   /// Ends the use of the rows; without it the statement would hold its read transaction open.
   void reset();
 
-  enum class type { integer, text, blob, other };
+  enum class type { integer, real, text, blob, other };
   [[nodiscard]] type column_type(int column) const;
   [[nodiscard]] std::int64_t integer(int column) const;
-  [[nodiscard]] std::uint64_t number(int column) const;   ///< the inverse of bind(index, uint64)
+  [[nodiscard]] std::uint64_t number(int column) const; ///< the inverse of bind(index, uint64)
+  [[nodiscard]] double real(int column) const;
   [[nodiscard]] std::string_view bytes(int column) const; ///< of a text or blob; valid until the next step or reset
 
 private:
@@ -58,6 +61,10 @@ public:
 private:
   sqlite_statement& statement_;
 };
+
+/// Makes an empty database file for us and our group, and syncs its folder. (SQLite would make it readable for
+/// everybody, and would not sync the folder.)
+[[nodiscard]] std::expected<void, store_error> make_database_file(const std::filesystem::path& path);
 
 /// One connection, used by one thread at a time. Errors are mapped to store_error here and nowhere else.
 class sqlite_connection {

@@ -6,16 +6,11 @@
 #include "runtime/store/store_lock.hpp"
 
 #include <atomic>
-#include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <exception>
 #include <mutex>
 #include <type_traits>
 #include <utility>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace homeostat {
 namespace {
@@ -171,20 +166,6 @@ private:
   std::unique_ptr<sqlite_reader> reader_;
 };
 
-/// Makes the empty file ourselves: SQLite would make it readable for everybody, and would not sync its folder.
-std::expected<void, store_error> make_file(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-  if (fd < 0) return fail(path, store_error_kind::io, std::string{"cannot create the store: "} + strerror(errno));
-  ::close(fd);
-  const int folder = ::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = folder >= 0 && ::fsync(folder) == 0;
-  const int error = errno;
-  if (folder >= 0) ::close(folder);
-  if (!synced)
-    return fail(path, store_error_kind::io, std::string{"cannot sync the store's folder: "} + strerror(error));
-  return {};
-}
-
 std::expected<std::unique_ptr<sqlite_reader>, store_error> start_reader(const std::string& path,
                                                                         std::chrono::milliseconds patience) {
   auto db = sqlite_connection::open(path, sqlite_connection::mode::read_only, patience);
@@ -209,7 +190,7 @@ std::expected<std::unique_ptr<store>, store_error> open_to_write(const sqlite_op
   std::error_code error;
   if (!std::filesystem::exists(*path, error)) {
     if (!options.create) return fail(*path, store_error_kind::io, "there is no store, and none is to be created");
-    if (auto made = make_file(*path); !made) return std::unexpected{made.error()};
+    if (auto made = make_database_file(*path); !made) return std::unexpected{made.error()};
   }
   auto db = sqlite_connection::open(path->string(), sqlite_connection::mode::read_write, options.patience);
   if (!db) return std::unexpected{db.error()};

@@ -111,7 +111,7 @@ std::expected<void, std::string> transfer_pool::set_policy(transfer_policy polic
   return {};
 }
 
-void transfer_pool::set_model(std::shared_ptr<const transfer_model> model) {
+void transfer_pool::set_model(std::shared_ptr<const transfer_advisor> model) {
   const std::lock_guard hold(owning_);
   model_ = std::move(model);
   next_ = learner_.look(last_look_);

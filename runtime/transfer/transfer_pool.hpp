@@ -16,9 +16,9 @@
 namespace homeostat {
 
 /// What a model adds to a pool's decisions. Implementations are immutable: a decision reads one without waiting.
-class transfer_model {
+class transfer_advisor {
 public:
-  virtual ~transfer_model() = default;
+  virtual ~transfer_advisor() = default;
   /// @returns what it says of one transfer.
   [[nodiscard]] virtual model_prediction predict(const transfer_characteristics& data,
                                                  const system_conditions& now) const noexcept = 0;
@@ -73,7 +73,7 @@ public:
   /// @returns nothing; or why the policy was not taken, and the old one goes on.
   [[nodiscard]] std::expected<void, std::string> set_policy(transfer_policy policy, instant now);
   /// Serves decisions from a model from now on; nullptr takes the present one away: rules again.
-  void set_model(std::shared_ptr<const transfer_model> model);
+  void set_model(std::shared_ptr<const transfer_advisor> model);
   /// Forgets what was learned and takes the model away.
   void reset(instant now, const std::string& why);
   /// @returns a copy of the learning state, to be looked at.
@@ -83,7 +83,7 @@ private:
   struct served {
     transfer_view view;
     rule_conditions conditions;
-    std::shared_ptr<const transfer_model> model;
+    std::shared_ptr<const transfer_advisor> model;
   };
   void publish();
 
@@ -99,7 +99,7 @@ private:
   transfer_learner learner_;
   transfer_view next_;
   instant last_look_{};
-  std::shared_ptr<const transfer_model> model_;
+  std::shared_ptr<const transfer_advisor> model_;
   std::unique_ptr<published<served>> served_;
 };
 

@@ -296,7 +296,7 @@ private:
     for (std::size_t i = from; i < made.size(); ++i) {
       const paired& one = made[i];
       for (std::size_t m = 0; m < transfer_method_count; ++m)
-        classes[{size_class_of(one.data.data_size), one.data.type}][m] += one.median_us[m];
+        classes[{cost_class_of(one.data.data_size), one.data.type}][m] += one.median_us[m];
       t.pool += one.of(one.chosen);
       t.oracle += std::min(one.of(transfer_method::grpc), one.of(transfer_method::zero_copy));
       t.grpc += one.of(transfer_method::grpc);

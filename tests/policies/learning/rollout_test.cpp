@@ -136,7 +136,7 @@ TEST_P(RolloutBack, AtEachLimit) {
   EXPECT_THAT(c.reason, HasSubstr(row.words));
   if (c.moved) {
     EXPECT_EQ(s.since, t0 + 1h);
-    EXPECT_EQ(s.total.latencies, tally{}) << "the next step is earned anew";
+    EXPECT_EQ(s.total.latencies, good_share{}) << "the next step is earned anew";
   }
 }
 INSTANTIATE_TEST_SUITE_P(

@@ -1,4 +1,4 @@
-#include "transfer_world.hpp"
+#include "cost_world.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -52,7 +52,7 @@ TEST(transfer_learner, ends_near_the_oracle_and_again_after_every_shift) {
     for (const machine& first : machines())
       for (const machine& second : machines()) {
         transfer_learner learner(latency_policy());
-        transfer_world world{first.latency, 0.2, chacha8_rng(seed, 5)};
+        cost_world world{first.latency, 0.2, chacha8_rng(seed, 5)};
         instant now{};
         for (const machine* m : {&first, &second}) {
           world.latency_us = m->latency;
@@ -70,7 +70,7 @@ TEST(transfer_learner, ends_near_the_oracle_and_again_after_every_shift) {
 
 TEST(transfer_learner, the_threshold_moves_to_the_crossover_with_reasons) {
   transfer_learner learner(latency_policy());
-  transfer_world world{affine(50, 1500, 1050, 500), 0.1};
+  cost_world world{affine(50, 1500, 1050, 500), 0.1};
   instant now{};
   run_transfers(learner, world, 1500, smallest, largest, now);
   const auto threshold = static_cast<double>(learner.thresholds().threshold(data_type::binary));
@@ -88,7 +88,7 @@ TEST(transfer_learner, thresholds_stay_within_the_bounds) {
   transfer_policy policy = latency_policy();
   policy.minimum_threshold = 4 * mebibyte;
   transfer_learner learner(policy);
-  transfer_world world{affine(140, 2500, 35, 130), 0.1};
+  cost_world world{affine(140, 2500, 35, 130), 0.1};
   instant now{};
   run_transfers(learner, world, 1500, smallest, largest, now);
   EXPECT_EQ(learner.thresholds().threshold(data_type::binary), 4 * mebibyte);
@@ -97,7 +97,7 @@ TEST(transfer_learner, thresholds_stay_within_the_bounds) {
 TEST(transfer_learner, exploration_stays_within_rate_and_budget) {
   transfer_policy policy = latency_policy();
   transfer_learner learner(policy);
-  transfer_world world{affine(140, 2500, 35, 130), 0.2};
+  cost_world world{affine(140, 2500, 35, 130), 0.2};
   instant now{};
   const world_totals t = run_transfers(learner, world, 4000, smallest, largest, now);
   EXPECT_LE(static_cast<double>(t.explored), 4000 * 0.07);
@@ -111,7 +111,7 @@ TEST(transfer_learner, without_learning_the_threshold_stays_and_outcomes_are_cou
   transfer_policy policy = latency_policy();
   policy.learning_enabled = false;
   transfer_learner learner(policy);
-  transfer_world world{affine(140, 2500, 35, 130), 0.2};
+  cost_world world{affine(140, 2500, 35, 130), 0.2};
   instant now{};
   const world_totals t = run_transfers(learner, world, 500, smallest, largest, now);
   EXPECT_DOUBLE_EQ(t.pool, t.threshold);
@@ -142,7 +142,7 @@ TEST(transfer_learner, pressure_shifts_decisions_at_the_next_look) {
 
 TEST(transfer_learner, evidence_of_one_pressure_is_not_taken_for_another) {
   transfer_learner learner(latency_policy());
-  transfer_world world{affine(140, 2500, 35, 130), 0.1};
+  cost_world world{affine(140, 2500, 35, 130), 0.1};
   instant now{};
   run_transfers(learner, world, 1000, smallest, largest, now);
   system_conditions pressed;
@@ -214,7 +214,7 @@ TEST(transfer_learner, nonsense_changes_nothing) {
   }
   const transfer_view after = learner.look(instant{});
   for (std::size_t t = 0; t < data_type_count; ++t)
-    for (std::size_t c = 0; c < size_class_count; ++c) {
+    for (std::size_t c = 0; c < cost_class_count; ++c) {
       EXPECT_EQ(after.entries[t][c].evidence, before.entries[t][c].evidence);
       EXPECT_EQ(after.entries[t][c].gain, before.entries[t][c].gain);
     }
@@ -222,7 +222,7 @@ TEST(transfer_learner, nonsense_changes_nothing) {
 
 TEST(transfer_learner, a_refused_policy_leaves_the_old_one_and_reset_forgets) {
   transfer_learner learner(latency_policy());
-  transfer_world world{affine(140, 2500, 35, 130), 0.1};
+  cost_world world{affine(140, 2500, 35, 130), 0.1};
   instant now{};
   run_transfers(learner, world, 1000, smallest, largest, now);
   transfer_policy wrong = latency_policy();
@@ -238,14 +238,14 @@ TEST(transfer_learner, a_refused_policy_leaves_the_old_one_and_reset_forgets) {
   EXPECT_EQ(learner.thresholds().threshold(data_type::binary), 10 * mebibyte);
 }
 
-TEST(size_class, half_octaves_without_gaps) {
-  EXPECT_EQ(size_class_of(0), 0U);
-  EXPECT_EQ(size_class_of(1), 0U);
-  for (std::size_t c = 3; c < size_class_count; ++c) {
-    EXPECT_EQ(size_class_of(size_class_begin(c)), c);
-    EXPECT_EQ(size_class_of(size_class_begin(c) - 1), c - 1);
+TEST(cost_class, half_octaves_without_gaps) {
+  EXPECT_EQ(cost_class_of(0), 0U);
+  EXPECT_EQ(cost_class_of(1), 0U);
+  for (std::size_t c = 3; c < cost_class_count; ++c) {
+    EXPECT_EQ(cost_class_of(cost_class_begin(c)), c);
+    EXPECT_EQ(cost_class_of(cost_class_begin(c) - 1), c - 1);
   }
-  EXPECT_EQ(size_class_of(~std::uint64_t{0}), size_class_count - 1);
+  EXPECT_EQ(cost_class_of(~std::uint64_t{0}), cost_class_count - 1);
 }
 
 } // namespace

@@ -11,7 +11,7 @@
 namespace homeostat {
 
 /// A machine whose transfers cost what a test says, with log-normal noise.
-struct transfer_world {
+struct cost_world {
   std::function<double(transfer_method, const transfer_characteristics&)> latency_us;
   double noise{0.1};
   chacha8_rng rng{1, 2};
@@ -33,7 +33,7 @@ struct world_totals {
 };
 
 /// Runs transfers of sizes even over their logarithm. Ratios are of what transfers cost on average, without the noise.
-inline world_totals run_transfers(transfer_learner& learner, transfer_world& world, int count, std::uint64_t low,
+inline world_totals run_transfers(transfer_learner& learner, cost_world& world, int count, std::uint64_t low,
                                   std::uint64_t high, instant& now, data_type type = data_type::binary) {
   world_totals t;
   transfer_view view = learner.look(now);
