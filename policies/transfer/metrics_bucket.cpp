@@ -83,7 +83,7 @@ metrics_summary summarise(const metrics_bucket& b, duration span) {
 }
 
 std::vector<metrics_window> windows_of(const std::map<instant, metrics_bucket>& minutes,
-                                       const window_settings& settings) {
+                                       const metrics_window_settings& settings) {
   std::vector<metrics_window> windows;
   metrics_bucket open;
   instant begin{};

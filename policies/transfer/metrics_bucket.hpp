@@ -90,16 +90,16 @@ struct metrics_window {
   friend bool operator==(const metrics_window&, const metrics_window&) = default;
 };
 
-struct window_settings {
+struct metrics_window_settings {
   std::uint32_t min_transfers{20}; ///< delivered transfers in a window, >= 1
   duration max_length{1h};         ///< what has too few by then is no observation and is dropped
-  friend bool operator==(const window_settings&, const window_settings&) = default;
+  friend bool operator==(const metrics_window_settings&, const metrics_window_settings&) = default;
 };
 
 /// Cuts a series into windows, from the first minute on. A window never spans two generations: it would tell nothing of
 /// either. @param minutes  buckets of one series by their minute, in order of time. Unfinished windows at the end are
 /// left out.
 [[nodiscard]] std::vector<metrics_window> windows_of(const std::map<instant, metrics_bucket>& minutes,
-                                                     const window_settings& settings);
+                                                     const metrics_window_settings& settings);
 
 } // namespace homeostat
