@@ -125,7 +125,7 @@ row record_transfer() {
     m.data.data_size = std::uint64_t{1'000'000} << (rng.next() % 12);
     m.latency_us = 100 + 1000 * rng.uniform();
     const auto begin = clock::now();
-    const record_outcome outcome = store.record(m, now);
+    const homeostat::record_outcome outcome = store.record(m, now);
     const auto end = clock::now();
     if (outcome != record_outcome::recorded) std::abort();
     samples.push_back(microseconds(end - begin));
