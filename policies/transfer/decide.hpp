@@ -45,7 +45,7 @@ struct transfer_decision {
   double grpc_us{0};         ///< expected latencies; 0 without an estimate
   double zero_copy_us{0};
   std::uint64_t threshold{0};  ///< bytes, of the data's type
-  std::uint64_t generation{0}; ///< of the view
+  std::uint64_t generation{0}; ///< of policy and model
 
   /// @returns the expected latency of the chosen method; 0 where nothing is expected.
   [[nodiscard]] double predicted_us() const noexcept {

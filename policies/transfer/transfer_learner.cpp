@@ -116,7 +116,7 @@ transfer_view::entry transfer_learner::entry_of(data_type type, std::size_t c, s
 transfer_view transfer_learner::look(instant now) {
   thresholds_.look(costs_, under_, now_, policy_, now);
   transfer_view view;
-  view.generation = ++generation_;
+  view.generation = generation_;
   view.under = under_;
   view.minimum = policy_.minimum_threshold;
   view.maximum = policy_.maximum_threshold;
@@ -142,12 +142,14 @@ transfer_view transfer_learner::look(instant now) {
 std::expected<void, std::string> transfer_learner::set_policy(transfer_policy policy, instant now) {
   if (auto ok = check(policy); !ok) return ok;
   policy_ = std::move(policy);
+  ++generation_;
   thresholds_.rebase(policy_, now);
   under_ = pressure_after(pressure::none, now_, policy_);
   return {};
 }
 
 void transfer_learner::reset(instant now, const std::string& why) {
+  ++generation_;
   costs_.clear();
   promises_ = {};
   thresholds_.reset(policy_, now, why);

@@ -34,6 +34,8 @@ public:
 
   /// Another policy; what was learned stays. @returns what check() says of it; it is not taken if that is an error.
   [[nodiscard]] std::expected<void, std::string> set_policy(transfer_policy policy, instant now);
+  /// Something outside changed what decides, a model: outcomes from now on belong to another generation.
+  void note_change() { ++generation_; }
   /// Forgets what was learned: thresholds and rules decide again.
   void reset(instant now, const std::string& why);
 
@@ -71,7 +73,7 @@ private:
   [[nodiscard]] account settled(const account& of) const;
   std::array<std::array<account, cost_class_count>, pressure_count> accounts_{};
   std::array<account, pressure_count> pool_account_{};
-  std::uint64_t generation_{0};
+  std::uint64_t generation_{1}; ///< of policy and model, not of what is learned: that flows
 };
 
 } // namespace homeostat

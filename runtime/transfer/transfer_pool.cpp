@@ -114,6 +114,7 @@ std::expected<void, std::string> transfer_pool::set_policy(transfer_policy polic
 void transfer_pool::set_model(std::shared_ptr<const transfer_advisor> model) {
   const std::lock_guard hold(owning_);
   model_ = std::move(model);
+  learner_.note_change();
   next_ = learner_.look(last_look_);
   publish();
 }

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "policies/learning/pool_learning.hpp"
+#include "runtime/learning/model_store.hpp"
+#include "runtime/learning/transfer_training.hpp"
+#include "runtime/transfer/transfer_pool.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace homeostat {
+
+/// What is to be seen of a pool's learning.
+struct learning_status {
+  bool enabled{false};
+  std::string step;       ///< observe, high_confidence, lower, full; "" without a model
+  std::uint64_t model{0}; ///< id; 0: none
+  std::uint64_t parent{0};
+  std::size_t samples{0};
+  std::uint64_t drifts{0};
+  std::string gate;    ///< the latest verdict in words
+  std::string failure; ///< of the latest training or load; empty: none
+  bool training{false};
+};
+
+/// Trains the pools' models on a thread of its own, keeps them in files, and serves them to the pools as far as each
+/// one's rollout trusts them. Whatever goes wrong here, decisions go on by rules.
+class learning_service {
+public:
+  /// @param note  for log and audit: pool, what happened. Called from any thread.
+  learning_service(std::filesystem::path folder, const pool_learning_settings& settings,
+                   std::function<void(const std::string&, const std::string&)> note);
+  /// Ends the worker; a training under way is waited for (seconds).
+  ~learning_service();
+  learning_service(const learning_service&) = delete;
+  learning_service& operator=(const learning_service&) = delete;
+
+  /// Adds a pool and serves its latest stored model, if there is a sound one. Before the first review.
+  void add(transfer_pool& pool, std::uint64_t seed, instant now);
+  /// Takes in an outcome of a pool.
+  void observe(const std::string& pool, const transfer_metrics& done, instant now);
+  /// Looks at every pool: hands trainings to the worker, takes results, moves rollouts. Does not block.
+  void review(instant now);
+  /// Takes a pool's model out of service; it is removed from the disk too, so that it does not come back.
+  void withdraw(const std::string& pool, const std::string& why, instant now);
+  [[nodiscard]] std::optional<learning_status> status(const std::string& pool) const;
+
+private:
+  struct one;
+  struct job {
+    one* of;
+    training_set::parts samples;
+    std::shared_ptr<const stored_model> previous;
+    instant now;
+  };
+  struct result {
+    one* of;
+    std::expected<trained_model, std::string> made;
+  };
+  [[nodiscard]] one* find(const std::string& pool) const;
+  void work(const std::stop_token& stop);
+  void take(result done, instant now);
+  void serve(one& of);
+
+  std::filesystem::path folder_;
+  pool_learning_settings settings_;
+  std::function<void(const std::string&, const std::string&)> note_;
+  mutable std::mutex mutex_; ///< guards the pools' learning
+  std::vector<std::unique_ptr<one>> pools_;
+  std::mutex queue_mutex_; ///< guards what follows
+  std::condition_variable_any wake_;
+  std::deque<job> jobs_;
+  std::deque<result> results_;
+  std::jthread worker_;
+};
+
+} // namespace homeostat

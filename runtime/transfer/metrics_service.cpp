@@ -1,0 +1,178 @@
+#include "runtime/transfer/metrics_service.hpp"
+
+#include <algorithm>
+
+namespace homeostat {
+
+namespace {
+
+constexpr duration flush_every = 1s;
+constexpr duration judge_every = 60s;
+/// Windows this old tell a report when something began.
+constexpr duration report_span = 24h;
+constexpr metrics_window_settings window_rules{};
+constexpr baseline_settings baseline_rules{};
+constexpr report_settings report_rules{};
+
+} // namespace
+
+struct metrics_service::one {
+  const transfer_pool* pool{nullptr};
+  metrics_store store;
+  std::vector<transfer_metrics> unwritten;
+  std::map<series_key, performance_baseline> baselines;
+  std::vector<generation_start> starts;
+  std::vector<transfer_recommendation> advice;
+};
+
+metrics_service::metrics_service(const std::filesystem::path& file,
+                                 std::function<void(const std::string&, const std::string&)> note)
+    : note_(std::move(note)) {
+  metrics_file_options options;
+  options.path = file;
+  options.replace_damaged = true; // metrics may be thrown away; the damaged file is kept beside
+  auto opened = metrics_file::open(options);
+  if (!opened) {
+    note_("", "transfer metrics are kept in memory only: " + opened.error().what);
+    return;
+  }
+  if ((*opened)->replaced_damaged())
+    note_("", file.string() + " was damaged; it is kept as .damaged, a new one is begun");
+  file_ = opened->get();
+  writer_ = std::make_unique<metrics_writer>(std::move(*opened));
+}
+
+void metrics_service::add(const transfer_pool& pool, instant now) {
+  auto added = std::make_shared<one>();
+  added->pool = &pool;
+  if (file_ != nullptr) {
+    if (const auto loaded = file_->load(pool.name(), added->store, now); !loaded)
+      note_(pool.name(), "no earlier transfer metrics: " + loaded.error().what);
+    else if (loaded->unreadable > 0)
+      note_(pool.name(), std::to_string(loaded->unreadable) + " rows of earlier metrics are unreadable and left out");
+  }
+  const std::lock_guard hold(mutex_);
+  show_baselines(*added, now);
+  pools_.push_back(std::move(added));
+}
+
+metrics_service::one* metrics_service::find(const std::string& pool) const {
+  const auto found = std::ranges::find(pools_, pool, [](const auto& p) { return p->pool->name(); });
+  return found == pools_.end() ? nullptr : found->get();
+}
+
+void metrics_service::observe(const std::string& pool, const transfer_metrics& done, instant now) {
+  const std::lock_guard hold(mutex_);
+  one* of = find(pool);
+  if (of == nullptr || of->store.record(done, now) != record_outcome::recorded) return;
+  if (writer_) of->unwritten.push_back(done);
+  if (of->starts.empty() || of->starts.back().generation < done.generation) {
+    of->starts.push_back({done.generation, done.timestamp});
+    if (of->starts.size() > 256) of->starts.erase(of->starts.begin());
+  }
+}
+
+std::map<series_key, std::vector<metrics_window>> metrics_service::windows(const one& of, instant from,
+                                                                           instant to) const {
+  std::map<series_key, std::vector<metrics_window>> result;
+  for (const auto& [key, minutes] : of.store.series(from, to)) result[key] = windows_of(minutes, window_rules);
+  return result;
+}
+
+void metrics_service::show_baselines(one& of, instant to) {
+  // Only whole minutes: the present one is still growing.
+  const instant end = std::chrono::floor<std::chrono::minutes>(to);
+  for (const auto& [key, all] : windows(of, instant{}, end)) {
+    performance_baseline& baseline = of.baselines[key];
+    for (const metrics_window& window : all)
+      if (window.end > baseline.last) (void)homeostat::observe(baseline, window, of.starts, baseline_rules);
+  }
+}
+
+void metrics_service::review(instant now) {
+  const std::lock_guard hold(mutex_);
+  const bool flush = writer_ && now - flushed_ >= flush_every;
+  const bool judge = now - judged_ >= judge_every;
+  if (flush) flushed_ = now;
+  if (judge) judged_ = now;
+  for (const auto& of : pools_) {
+    if (flush && !of->unwritten.empty()) {
+      metrics_batch batch = take_batch(of->store, of->pool->name(), std::exchange(of->unwritten, {}), now);
+      std::vector<metrics_store::bucket_id> ids;
+      for (const auto& [id, bucket] : batch.buckets) ids.push_back(id);
+      if (!writer_->submit(std::move(batch))) of->store.put_back(ids); // the samples are counted as refused
+    }
+    if (judge) {
+      of->store.expire(now);
+      show_baselines(*of, now);
+    }
+  }
+}
+
+std::expected<metrics_answer, std::string> metrics_service::query(const std::string& pool,
+                                                                  const metrics_query& q) const {
+  const std::lock_guard hold(mutex_);
+  const one* of = find(pool);
+  if (of == nullptr) return std::unexpected("no pool '" + pool + "'");
+  return of->store.query(q);
+}
+
+regression_report metrics_service::regressions(const std::string& pool, instant now) const {
+  const std::lock_guard hold(mutex_);
+  const one* of = find(pool);
+  if (of == nullptr) return {};
+  return report_regressions(of->baselines, windows(*of, now - report_span, now), of->starts, report_rules, now);
+}
+
+std::vector<transfer_recommendation> metrics_service::advice(const std::string& pool, instant now) {
+  const std::lock_guard hold(mutex_);
+  one* of = find(pool);
+  if (of == nullptr) return {};
+  const transfer_policy policy = of->pool->state().policy();
+  const transfer_settings_view view{.pool = pool,
+                                    .zero_copy_threshold = policy.zero_copy_threshold,
+                                    .minimum_threshold = policy.minimum_threshold,
+                                    .maximum_threshold = policy.maximum_threshold,
+                                    .exploration_rate = policy.exploration_rate,
+                                    .learning_enabled = policy.learning_enabled,
+                                    .memory_pressure_threshold = policy.memory_pressure_threshold,
+                                    .cpu_pressure_threshold = policy.cpu_pressure_threshold};
+  const advice_settings settings;
+  merge_advice(of->advice, recommend(view, windows(*of, now - report_span, now), settings, now), settings, now);
+  return of->advice;
+}
+
+std::expected<std::size_t, std::string> metrics_service::accept(const std::string& pool, const std::string& who,
+                                                                instant now) {
+  const std::lock_guard hold(mutex_);
+  one* of = find(pool);
+  if (of == nullptr) return std::unexpected("no pool '" + pool + "'");
+  std::size_t moved = 0;
+  std::string refused;
+  for (auto& [key, all] : windows(*of, now - report_rules.recent_within, now)) {
+    if (all.size() > baseline_rules.min_windows)
+      all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(baseline_rules.min_windows));
+    if (auto taken = accept_baseline(of->baselines[key], all, who, now, baseline_rules))
+      ++moved;
+    else
+      refused = text_of(key) + ": " + taken.error();
+  }
+  if (moved == 0) return std::unexpected(refused.empty() ? std::string("nothing was measured lately") : refused);
+  return moved;
+}
+
+std::vector<transfer_metrics> metrics_service::samples(const std::string& pool) const {
+  const std::lock_guard hold(mutex_);
+  const one* of = find(pool);
+  return of == nullptr ? std::vector<transfer_metrics>{} : of->store.samples();
+}
+
+metrics_counts metrics_service::counts(const std::string& pool) const {
+  const std::lock_guard hold(mutex_);
+  const one* of = find(pool);
+  return of == nullptr ? metrics_counts{} : of->store.counts();
+}
+
+metrics_writer_stats metrics_service::written() const { return writer_ ? writer_->stats() : metrics_writer_stats{}; }
+
+} // namespace homeostat

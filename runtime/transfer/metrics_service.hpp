@@ -1,0 +1,66 @@
+#pragma once
+
+#include "policies/transfer/metrics_store.hpp"
+#include "policies/transfer/performance_baseline.hpp"
+#include "policies/transfer/regression_report.hpp"
+#include "policies/transfer/transfer_recommendation.hpp"
+#include "runtime/transfer/metrics_writer.hpp"
+#include "runtime/transfer/transfer_pool.hpp"
+
+#include <expected>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace homeostat {
+
+/// The performance analyzer of all pools: keeps what transfers cost, in memory and in a file beside the store, forms
+/// baselines, reports regressions, recommends. Whatever the disk does, decisions go on; what could not be written is
+/// counted. Any thread.
+class metrics_service {
+public:
+  /// @param file  the metrics' database.  @param note  for the log: pool, what happened.
+  metrics_service(const std::filesystem::path& file, std::function<void(const std::string&, const std::string&)> note);
+  metrics_service(const metrics_service&) = delete;
+  metrics_service& operator=(const metrics_service&) = delete;
+
+  /// Adds a pool with what the file holds of it; its baselines are formed again from there.
+  void add(const transfer_pool& pool, instant now);
+  void observe(const std::string& pool, const transfer_metrics& done, instant now);
+  /// Hands samples to the writer and shows baselines the windows that are complete. Call about once a second.
+  void review(instant now);
+
+  /// @errors one sentence, also for a pool that is not there.
+  [[nodiscard]] std::expected<metrics_answer, std::string> query(const std::string& pool, const metrics_query& q) const;
+  [[nodiscard]] regression_report regressions(const std::string& pool, instant now) const;
+  /// @returns what is worth recommending, the best first, with identities that stay.
+  [[nodiscard]] std::vector<transfer_recommendation> advice(const std::string& pool, instant now);
+  /// A person says that how things are now is normal.
+  [[nodiscard]] std::expected<std::size_t, std::string> accept(const std::string& pool, const std::string& who,
+                                                               instant now);
+  /// @returns the single transfers held, oldest first.
+  [[nodiscard]] std::vector<transfer_metrics> samples(const std::string& pool) const;
+  [[nodiscard]] metrics_counts counts(const std::string& pool) const;
+  [[nodiscard]] metrics_writer_stats written() const;
+
+private:
+  struct one;
+  [[nodiscard]] one* find(const std::string& pool) const;
+  [[nodiscard]] std::map<series_key, std::vector<metrics_window>> windows(const one& of, instant from,
+                                                                          instant to) const;
+  void show_baselines(one& of, instant to);
+
+  std::function<void(const std::string&, const std::string&)> note_;
+  mutable std::mutex mutex_; ///< guards the pools
+  std::vector<std::shared_ptr<one>> pools_;
+  metrics_file* file_{nullptr}; ///< the writer's, for loading at start only
+  std::unique_ptr<metrics_writer> writer_;
+  instant flushed_{};
+  instant judged_{};
+};
+
+} // namespace homeostat
