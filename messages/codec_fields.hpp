@@ -26,7 +26,21 @@ struct malformed : std::runtime_error {
 using doubles = google::protobuf::RepeatedField<double>;
 
 [[nodiscard]] inline std::int64_t to_us(instant t) { return t.time_since_epoch().count(); }
-[[nodiscard]] inline instant to_instant(std::int64_t us) { return instant(duration(us)); }
+
+/// 2,283 years either side of 1970: far beyond any clock, and near enough that sums and differences of a few times do
+/// not overflow. Policies count on it.
+inline constexpr std::int64_t farthest_us = std::int64_t{1} << 56;
+
+/// @returns the number, if it is between -limit and limit.
+[[nodiscard]] inline std::int64_t near(std::int64_t number, std::int64_t limit) {
+  if (number < -limit || number > limit)
+    throw malformed("has a time of " + std::to_string(number) + ", expected at most " + std::to_string(limit));
+  return number;
+}
+
+[[nodiscard]] inline duration to_duration(std::int64_t us) { return duration(near(us, farthest_us)); }
+
+[[nodiscard]] inline instant to_instant(std::int64_t us) { return instant(to_duration(us)); }
 
 template <class Range> void put(doubles* out, const Range& values) {
   for (double v : values) out->Add(v);

@@ -16,7 +16,7 @@ void put(v1::RateWindow* out, const rate_window& x) {
 
 void get(const v1::RateWindow& in, rate_window& x) {
   x.count = in.count();
-  x.span = duration(in.span_us());
+  x.span = codec::to_duration(in.span_us());
   for (auto us : in.accepted_us()) x.accepted.push_back(to_instant(us));
 }
 
@@ -34,7 +34,8 @@ void put(v1::KnobMovement* out, const knob_movement& x) {
 
 void get(const v1::KnobMovement& in, knob_movement& x) {
   if (in.seconds_size() != in.distances_size()) throw malformed("movement has unequal lists");
-  for (int i = 0; i < in.seconds_size(); ++i) x.totals.push_back({in.seconds(i), in.distances(i)});
+  for (int i = 0; i < in.seconds_size(); ++i)
+    x.totals.push_back({codec::near(in.seconds(i), codec::farthest_us / 1'000'000), in.distances(i)});
   for (auto us : in.flips_us()) x.flips.push_back(to_instant(us));
   x.direction = in.direction();
 }

@@ -251,7 +251,7 @@ TEST_F(loop_supervisor_test, ReportsWhatItCanWhenAChildIsSilent) {
   EXPECT_EQ(seen.state, "down");
   EXPECT_EQ(seen.name, "web");
   EXPECT_GT(seen.windows, 5U);
-  EXPECT_THAT(command(operator_action::pause).text, HasSubstr("request_receiver_down"));
+  EXPECT_THAT(command(operator_action::pause).text, HasSubstr("request_timeout"));
 }
 
 TEST_F(loop_supervisor_test, AnswersAllItOwesWhenItEnds) {

@@ -12,6 +12,7 @@
 
 #include <boost/beast/_experimental/test/stream.hpp>
 #include <google/protobuf/struct.pb.h>
+#include <google/protobuf/stubs/logging.h>
 #include <spdlog/spdlog.h>
 
 #include <cstddef>
@@ -25,6 +26,9 @@ namespace {
 
 using namespace homeostat;
 using google::protobuf::Struct;
+
+// What the bytes are not is no news here. Before any thread: the setter is not safe for several.
+[[maybe_unused]] const auto loud = google::protobuf::SetLogHandler(nullptr);
 
 [[noreturn]] void broken(const std::string& why, const http_request& request, const http_response& response) {
   std::fprintf(stderr, "%s\n%s %s?%s\n%u %s\n%.2000s\n", why.c_str(), request.method.c_str(), request.path.c_str(),

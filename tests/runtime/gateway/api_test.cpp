@@ -94,8 +94,10 @@ TEST_F(Api, TheAuditIsReadPageByPage) {
   for (int i = 0; i < 30; ++i)
     ASSERT_EQ(ask("POST", "/api/v1/loops/web/" + std::string(i % 2 ? "resume" : "pause")).status, 200U);
   std::vector<std::uint64_t> newest;
-  while (newest.empty() || newest.back() < 30)
-    newest = sequences(ask("GET", "/api/v1/audit")); // it is written behind the answers
+  while (newest.empty() || newest.back() < 30) { // records are written behind the answers
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    newest = sequences(ask("GET", "/api/v1/audit"));
+  }
   EXPECT_EQ(newest.size(), 20U);
   EXPECT_TRUE(std::ranges::is_sorted(newest));
   for (const char* loop : {"", "&loop=web"}) {
