@@ -131,7 +131,11 @@ void send_order(self_ptr self, const loop_order& order) {
               self->state.settings.notify("order", "loop " + order.loop + ": " + order.command.text +
                                                        ": refused: " + result.text);
           },
-          [](const caf::error&) {});
+          [self, order](const caf::error& reason) {
+            if (self->state.settings.notify)
+              self->state.settings.notify("order", "loop " + order.loop + ": " + order.command.text +
+                                                       ": no answer: " + self->system().render(reason));
+          });
 }
 
 /// What may only happen once everything before it is durable.

@@ -121,35 +121,22 @@ template <class Member> caf::result<bool> stop(self_ptr self) {
   return promise;
 }
 
-/// Hands a request on to the member that runs the loop, and its answer back.
-/// @param failed  makes the answer when there is none from a reason; may be a caf::error itself.
-template <class Member, class Answer, class Failed, class... Message>
-caf::result<Answer> pass_on(self_ptr self, const std::string& loop, duration patience, Failed failed,
-                            Message... message) {
+/// Hands a request on to the member that runs the loop, and its answer or error back.
+template <class Member, class Answer, class... Message>
+caf::result<Answer> pass_on(self_ptr self, const std::string& loop, duration patience, Message... message) {
   auto& s = self->state;
   const auto owed = owe<Answer>(self);
-  const auto give = [owed](auto answer) {
-    if constexpr (std::is_same_v<decltype(answer), caf::error>)
-      owed->fail(std::move(answer));
-    else
-      owed->deliver(std::move(answer));
-  };
   const auto found = s.route.find(loop);
   const auto member = found == s.route.end() ? caf::actor() : s.kids.handle(found->second.child);
-  if (!member) {
-    give(failed(found == s.route.end() ? "no loop '" + loop + "' runs here" : "loop '" + loop + "' is down"));
-    return owed->promise();
-  }
-  self->request(caf::actor_cast<Member>(member), patience, message...)
-      .then([owed](Answer& answer) { owed->deliver(std::move(answer)); },
-            [give, failed, self](const caf::error& reason) {
-              give(failed("no answer: " + self->system().render(reason)));
-            });
+  if (member)
+    self->request(caf::actor_cast<Member>(member), patience, message...)
+        .then([owed](Answer& answer) { owed->deliver(std::move(answer)); },
+              [owed](const caf::error& reason) { owed->fail(reason); });
+  else
+    owed->fail(caf::make_error(caf::sec::runtime_error, found == s.route.end() ? "no loop '" + loop + "' runs here"
+                                                                               : "loop '" + loop + "' is down"));
   return owed->promise();
 }
-
-caf::error no_answer(const std::string& why) { return caf::make_error(caf::sec::runtime_error, why); }
-command_result not_done(const std::string& why) { return {.ok = false, .text = why}; }
 
 template <class Member> supervisor_actor::behavior_type behavior_of(self_ptr self) {
   using part = std::conditional_t<std::is_same_v<Member, loop_supervisor_actor>, loop_status, std::vector<loop_status>>;
@@ -157,22 +144,22 @@ template <class Member> supervisor_actor::behavior_type behavior_of(self_ptr sel
   return {
       [self](const std::string& loop, const operator_command& command) {
         if constexpr (is_loop)
-          return pass_on<Member, command_result>(self, loop, self->state.patience, not_done, command);
+          return pass_on<Member, command_result>(self, loop, self->state.patience, command);
         else
-          return pass_on<Member, command_result>(self, loop, self->state.patience, not_done, loop, command);
+          return pass_on<Member, command_result>(self, loop, self->state.patience, loop, command);
       },
       [self](const std::string& loop, const proposal& p) {
         if constexpr (is_loop)
-          return pass_on<Member, proposal_verdict>(self, loop, verdict_patience, no_answer, p);
+          return pass_on<Member, proposal_verdict>(self, loop, verdict_patience, p);
         else
-          return pass_on<Member, proposal_verdict>(self, loop, verdict_patience, no_answer, loop, p);
+          return pass_on<Member, proposal_verdict>(self, loop, verdict_patience, loop, p);
       },
       [self](status_atom) { return collect_status<Member, part>(self); },
       [self](status_atom, const std::string& loop) {
         if constexpr (is_loop)
-          return pass_on<Member, loop_status>(self, loop, self->state.patience, no_answer, status_atom::value);
+          return pass_on<Member, loop_status>(self, loop, self->state.patience, status_atom::value);
         else
-          return pass_on<Member, loop_status>(self, loop, self->state.patience, no_answer, status_atom::value, loop);
+          return pass_on<Member, loop_status>(self, loop, self->state.patience, status_atom::value, loop);
       },
       [self](const authority_call& call) -> caf::result<authority_reply> {
         auto& authority = self->state.authority;

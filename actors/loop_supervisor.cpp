@@ -108,9 +108,7 @@ caf::result<command_result> pass_on(self_ptr self, const operator_command& comma
             owed->deliver(std::move(result));
             revive_if_thawed(self);
           },
-          [self, owed](const caf::error& reason) {
-            owed->deliver({.ok = false, .text = "no answer from the governor: " + self->system().render(reason)});
-          });
+          [owed](const caf::error& reason) { owed->fail(reason); });
   return owed->promise();
 }
 

@@ -1,6 +1,8 @@
 #include "messages/authority_views.hpp"
 
+#include "messages/codec_change.hpp"
 #include "messages/codec_fields.hpp"
+#include "policies/find_named.hpp"
 #include "policies/number_text.hpp"
 
 #include <algorithm>
@@ -11,11 +13,6 @@ namespace homeostat {
 namespace {
 
 using google::protobuf::Value;
-
-const governed_loop* loop_named(const authority_config& config, const std::string& name) {
-  const auto found = std::ranges::find(config.loops, name, &governed_loop::name);
-  return found == config.loops.end() ? nullptr : &*found;
-}
 
 std::string text_of(const Value& value) {
   switch (value.kind_case()) {
@@ -44,14 +41,6 @@ std::expected<double, std::string> number_of(const knob_spec* knob, const Value&
   return std::unexpected("is " + text_of(value) + ", expected " + expected);
 }
 
-void add_terms(google::protobuf::RepeatedPtrField<v1::RiskTerm>* out, const risk_assessment& risk) {
-  for (const risk_term& term : risk.terms) {
-    v1::RiskTerm* t = out->Add();
-    t->set_text(codec::text(term.text));
-    t->set_steps(term.steps);
-  }
-}
-
 void add_planned(google::protobuf::RepeatedPtrField<v1::PlannedChange>* out, const authority_config& config,
                  const std::vector<wanted_change>& changes) {
   for (const wanted_change& change : changes) {
@@ -60,7 +49,7 @@ void add_planned(google::protobuf::RepeatedPtrField<v1::PlannedChange>* out, con
     c->set_base_revision(change.base_revision);
     c->set_steps_taken(change.steps_taken);
     c->set_done(change.done);
-    if (const governed_loop* loop = loop_named(config, change.loop))
+    if (const governed_loop* loop = find_named(config.loops, change.loop))
       add_changes(c->mutable_knobs(), loop->knobs, change.before, change.values);
   }
 }
@@ -100,12 +89,9 @@ std::expected<new_proposal, std::string> wish_of(const authority_config& config,
     wanted_values& wanted = wish.changes.emplace_back();
     wanted.loop = change.loop();
     if (change.has_base_revision()) wanted.base_revision = change.base_revision();
-    const governed_loop* loop = loop_named(config, change.loop());
+    const governed_loop* loop = find_named(config.loops, change.loop());
     for (const auto& [name, value] : change.knobs()) {
-      const knob_spec* knob = nullptr;
-      if (loop)
-        if (const auto found = std::ranges::find(loop->knobs, name, &knob_spec::name); found != loop->knobs.end())
-          knob = &*found;
+      const knob_spec* knob = loop ? find_named(loop->knobs, name) : nullptr;
       const auto number = number_of(knob, value);
       if (!number) return std::unexpected("loop " + change.loop() + ": knob " + name + " " + number.error());
       wanted.knobs.emplace_back(name, *number);
@@ -125,7 +111,7 @@ v1::ProposalView view_of(const authority_config& config, const config_proposal& 
   out.set_version(p.version);
   out.set_state(std::string(name_of(p.state)));
   out.set_risk(std::string(name_of(p.risk.result)));
-  add_terms(out.mutable_risk_terms(), p.risk);
+  codec::put_terms(out.mutable_risk_terms(), p.risk);
   add_planned(out.mutable_changes(), config, p.changes);
   out.set_classification(std::string(name_of(p.classification)));
   out.set_source(codec::text(p.source));
@@ -153,7 +139,7 @@ v1::RecommendationView view_of(const authority_config& config, const config_reco
   out.set_id(r.id);
   out.set_state(std::string(name_of(r.state)));
   out.set_loop(codec::text(r.loop));
-  if (const governed_loop* loop = loop_named(config, r.loop))
+  if (const governed_loop* loop = find_named(config.loops, r.loop))
     add_changes(out.mutable_knobs(), loop->knobs, r.before, r.values);
   out.set_source(codec::text(r.source));
   out.set_evidence(codec::text(r.evidence));
@@ -187,7 +173,7 @@ v1::PlanView view_of(const authority_config& config, const change_plan& plan,
   }
   out.set_admissible(admissible);
   out.set_risk(std::string(name_of(plan.draft.risk.result)));
-  add_terms(out.mutable_risk_terms(), plan.draft.risk);
+  codec::put_terms(out.mutable_risk_terms(), plan.draft.risk);
   std::uint32_t steps = 0;
   for (const std::uint32_t s : plan.steps) steps += s;
   out.set_steps(steps);

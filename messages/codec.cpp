@@ -34,6 +34,20 @@ void get(const v1::Violation& in, violation& x) {
   x.retry_at = in.has_retry_at_us() ? std::optional(to_instant(in.retry_at_us())) : std::nullopt;
 }
 
+void put(v1::CapturedDrift* out, const captured_drift& x) {
+  out->set_revision(x.revision);
+  out->set_found_us(to_us(x.found_at));
+  put(out->mutable_desired(), x.desired);
+  put(out->mutable_found(), x.found);
+}
+
+void get(const v1::CapturedDrift& in, captured_drift& x) {
+  x.revision = in.revision();
+  x.found_at = to_instant(in.found_us());
+  get(in.desired(), x.desired);
+  get(in.found(), x.found);
+}
+
 void put(v1::Proposal* out, const proposal& x) {
   out->set_kind(std::string(name_of(x.kind)));
   out->set_classification(std::string(name_of(x.classification)));
@@ -311,7 +325,7 @@ void put(v1::LoopStatus* out, const loop_status& x) {
   out->set_text(text(x.text));
   out->set_restarts(x.restarts);
   out->set_last_request(text(x.last_request));
-  for (const captured_drift& d : x.drifts) codec::put_drift(out->add_drifts(), d);
+  for (const captured_drift& d : x.drifts) put(out->add_drifts(), d);
 }
 
 void get(const v1::LoopStatus& in, loop_status& x) {
@@ -334,7 +348,7 @@ void get(const v1::LoopStatus& in, loop_status& x) {
   x.text = in.text();
   x.restarts = in.restarts();
   x.last_request = in.last_request();
-  for (const auto& d : in.drifts()) codec::get_drift(d, x.drifts.emplace_back());
+  for (const auto& d : in.drifts()) get(d, x.drifts.emplace_back());
 }
 
 // The sensor's part of a loop's status has no message of its own: it only ever travels as part of one.

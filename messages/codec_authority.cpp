@@ -6,6 +6,14 @@
 
 namespace homeostat {
 
+void codec::put_terms(google::protobuf::RepeatedPtrField<v1::RiskTerm>* out, const risk_assessment& risk) {
+  for (const risk_term& term : risk.terms) {
+    v1::RiskTerm* t = out->Add();
+    t->set_text(text(term.text));
+    t->set_steps(term.steps);
+  }
+}
+
 namespace {
 
 using codec::enum_of, codec::get, codec::malformed, codec::put, codec::text, codec::to_instant, codec::to_us;
@@ -41,11 +49,7 @@ void put(v1::ConfigProposal* out, const config_proposal& x) {
   if (x.expected_gain) out->set_expected_gain(*x.expected_gain);
   out->set_may_apply_itself(x.may_apply_itself);
   out->set_risk(std::string(name_of(x.risk.result)));
-  for (const risk_term& term : x.risk.terms) {
-    v1::StoredRiskTerm* t = out->add_risk_terms();
-    t->set_text(text(term.text));
-    t->set_steps(term.steps);
-  }
+  codec::put_terms(out->mutable_risk_terms(), x.risk);
   out->set_state(std::string(name_of(x.state)));
   out->set_created_us(to_us(x.created));
   if (x.acknowledged) out->set_acknowledged_us(to_us(*x.acknowledged));

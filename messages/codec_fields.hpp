@@ -2,6 +2,7 @@
 
 // Field-level conversions shared by the codec's parts. Internal to messages/.
 
+#include "messages/text.hpp"
 #include "policies/safety/governor.hpp"
 #include "policies/time.hpp"
 
@@ -22,15 +23,24 @@ struct malformed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// @returns the text with everything that is not UTF-8 replaced by U+FFFD. Protobuf writes any bytes but does not read
-/// them
-///          back, and a state that nobody can read is a loop that never starts again.
-[[nodiscard]] std::string text(std::string_view bytes);
-
 using doubles = google::protobuf::RepeatedField<double>;
 
 [[nodiscard]] inline std::int64_t to_us(instant t) { return t.time_since_epoch().count(); }
-[[nodiscard]] inline instant to_instant(std::int64_t us) { return instant(duration(us)); }
+
+/// 2,283 years either side of 1970: far beyond any clock, and near enough that sums and differences of a few times do
+/// not overflow. Policies count on it.
+inline constexpr std::int64_t farthest_us = std::int64_t{1} << 56;
+
+/// @returns the number, if it is between -limit and limit.
+[[nodiscard]] inline std::int64_t near(std::int64_t number, std::int64_t limit) {
+  if (number < -limit || number > limit)
+    throw malformed("has a time of " + std::to_string(number) + ", expected at most " + std::to_string(limit));
+  return number;
+}
+
+[[nodiscard]] inline duration to_duration(std::int64_t us) { return duration(near(us, farthest_us)); }
+
+[[nodiscard]] inline instant to_instant(std::int64_t us) { return instant(to_duration(us)); }
 
 template <class Range> void put(doubles* out, const Range& values) {
   for (double v : values) out->Add(v);
@@ -43,21 +53,6 @@ inline void get(const doubles& in, knob_values& out) {
 }
 
 inline void get(const doubles& in, std::vector<double>& out) { out.assign(in.begin(), in.end()); }
-
-/// @tparam Message  CapturedDrift or StoredDrift: what the API shows and what is stored have the same fields.
-template <class Message> void put_drift(Message* out, const captured_drift& x) {
-  out->set_revision(x.revision);
-  out->set_found_us(to_us(x.found_at));
-  put(out->mutable_desired(), x.desired);
-  put(out->mutable_found(), x.found);
-}
-
-template <class Message> void get_drift(const Message& in, captured_drift& x) {
-  x.revision = in.revision();
-  x.found_at = to_instant(in.found_us());
-  get(in.desired(), x.desired);
-  get(in.found(), x.found);
-}
 
 /// @returns the enumerator whose name_of() is `name`, searching the first `count` ones.
 template <class Enum> [[nodiscard]] Enum enum_of(std::string_view name, std::size_t count, const char* what) {

@@ -16,7 +16,7 @@ void put(v1::RateWindow* out, const rate_window& x) {
 
 void get(const v1::RateWindow& in, rate_window& x) {
   x.count = in.count();
-  x.span = duration(in.span_us());
+  x.span = codec::to_duration(in.span_us());
   for (auto us : in.accepted_us()) x.accepted.push_back(to_instant(us));
 }
 
@@ -34,7 +34,8 @@ void put(v1::KnobMovement* out, const knob_movement& x) {
 
 void get(const v1::KnobMovement& in, knob_movement& x) {
   if (in.seconds_size() != in.distances_size()) throw malformed("movement has unequal lists");
-  for (int i = 0; i < in.seconds_size(); ++i) x.totals.push_back({in.seconds(i), in.distances(i)});
+  for (int i = 0; i < in.seconds_size(); ++i)
+    x.totals.push_back({codec::near(in.seconds(i), codec::farthest_us / 1'000'000), in.distances(i)});
   for (auto us : in.flips_us()) x.flips.push_back(to_instant(us));
   x.direction = in.direction();
 }
@@ -135,7 +136,7 @@ void put(v1::GovernorState* out, const governor_state& x) {
   out->set_live_known(x.live_known);
   out->set_unread(x.unread);
   out->set_last_request(text(x.last_request));
-  for (const captured_drift& d : x.drifts) codec::put_drift(out->add_drifts(), d);
+  for (const captured_drift& d : x.drifts) put(out->add_drifts(), d);
   if (x.last_reading) out->set_last_reading_us(to_us(*x.last_reading));
   if (x.baseline) {
     out->mutable_baseline()->set_name(text(x.baseline->name));
@@ -179,7 +180,7 @@ void get(const v1::GovernorState& in, governor_state& x) {
   x.unread = in.unread();
   x.last_request = in.last_request();
   if (in.drifts_size() > static_cast<int>(max_captured_drifts)) throw malformed("more drifts than are kept");
-  for (const auto& d : in.drifts()) codec::get_drift(d, x.drifts.emplace_back());
+  for (const auto& d : in.drifts()) get(d, x.drifts.emplace_back());
   if (in.has_last_reading_us()) x.last_reading = to_instant(in.last_reading_us());
   if (in.has_baseline()) {
     x.baseline.emplace();

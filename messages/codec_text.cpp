@@ -1,4 +1,4 @@
-#include "messages/codec_fields.hpp"
+#include "messages/text.hpp"
 
 #include <algorithm>
 #include <array>

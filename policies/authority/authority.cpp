@@ -2,6 +2,7 @@
 
 #include "policies/authority/authority_turn.hpp"
 #include "policies/authority/walk.hpp"
+#include "policies/find_named.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -73,10 +74,7 @@ authority_turn::authority_turn(const authority_config& config, authority_state& 
   state_.last_now = now_;
 }
 
-const governed_loop* authority_turn::loop_named(std::string_view name) const {
-  const auto found = std::ranges::find(config_.loops, name, &governed_loop::name);
-  return found == config_.loops.end() ? nullptr : &*found;
-}
+const governed_loop* authority_turn::loop_named(std::string_view name) const { return find_named(config_.loops, name); }
 
 const feedback_source* authority_turn::source_named(std::string_view name) const {
   const auto found = std::ranges::find(config_.sources, name, &feedback_source::name);

@@ -109,6 +109,20 @@ engine_state fresh_engine(const engine_settings& settings, std::uint64_t seed, c
   return s;
 }
 
+namespace {
+
+/// @returns whether the numbers that a resumed strategy goes on from are; one that is not would never leave it again.
+bool is_finite(const engine_state& s) {
+  const auto finite = [](double x) { return std::isfinite(x); };
+  return std::ranges::all_of(s.base, finite) && std::ranges::all_of(s.gradient, finite) && finite(s.objective_size) &&
+         finite(s.plus_error) && finite(s.spsa.y_plus) && finite(s.spsa.accumulated) &&
+         std::ranges::all_of(s.movement, [&](const knob_movement& m) {
+           return std::ranges::all_of(m.totals, finite, &knob_movement::second_total::distance);
+         });
+}
+
+} // namespace
+
 std::expected<void, std::string> resume_engine(engine_state& s, const engine_settings& settings,
                                                const engine_state& stored) {
   if (stored.strategy != settings.strategy)
@@ -117,6 +131,7 @@ std::expected<void, std::string> resume_engine(engine_state& s, const engine_set
   if (stored.spsa.dimensions != n || stored.gradient.size() != n || stored.movement.size() != n ||
       stored.base.size() != n)
     return std::unexpected("it is of another set of knobs");
+  if (!is_finite(stored)) return std::unexpected("it has a number that is not finite");
   if (is_adaptive(stored))
     if (auto good = fits(stored.online.adaptive, settings.knobs); !good) return good;
   const knob_values baseline = s.baseline;

@@ -5,6 +5,7 @@
 #include "runtime/cli/commands.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/demo/audit_count.hpp"
+#include "runtime/gateway/audit_message.hpp"
 #include "runtime/gateway/chain_check.hpp"
 #include "runtime/store/sqlite_store.hpp"
 
@@ -50,10 +51,7 @@ int tail(const audit_options& options, bool json) {
       fmt::print("{} {}\n", record.loop, record_line(record));
       continue;
     }
-    auto* entry = page.add_entries();
-    entry->set_sequence(record.sequence);
-    entry->set_hash(to_hex(record.hash));
-    entry->mutable_record()->ParseFromString(record.payload);
+    *page.add_entries() = audit_message(record);
   }
   if (json) fmt::print("{}\n", to_json(page));
   return exit_code::ok;

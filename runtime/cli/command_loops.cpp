@@ -41,7 +41,7 @@ int show_status(const common_options& common) {
 
 int command_loop(const common_options& common, const std::string& loop, const std::string& action,
                  const std::string& text) {
-  v1::OperatorCommand command;
+  v1::CommandRequest command;
   command.set_actor(actor_name(common));
   command.set_text(text);
   const auto response = post_to(common, "/api/v1/loops/" + escaped(loop) + "/" + action, command);

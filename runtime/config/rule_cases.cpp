@@ -1,5 +1,6 @@
 #include "runtime/config/rule_cases.hpp"
 
+#include "policies/find_named.hpp"
 #include "runtime/config/readers.hpp"
 
 #include <algorithm>
@@ -30,16 +31,9 @@ const key_table& stretch_keys() {
   return table;
 }
 
-const loop_config* loop_named(const node_config& node, const std::string& name) {
-  const auto found = std::ranges::find(node.loops, name, &loop_config::name);
-  return found == node.loops.end() ? nullptr : &*found;
-}
-
 const tuning_rule* rule_of(const node_config& node, const rule_case& c) {
-  const loop_config* loop = loop_named(node, c.loop);
-  if (!loop) return nullptr;
-  const auto found = std::ranges::find(loop->authority.rules, c.rule, &tuning_rule::name);
-  return found == loop->authority.rules.end() ? nullptr : &*found;
+  const loop_config* loop = find_named(node.loops, c.loop);
+  return loop ? find_named(loop->authority.rules, c.rule) : nullptr;
 }
 
 void read_stretches(const value& v, rule_case& c) {
@@ -100,7 +94,7 @@ read_rule_cases(const std::string& file, const std::string& text, const node_con
 
 std::vector<double> play(const rule_case& c, const node_config& node) {
   const tuning_rule& rule = *rule_of(node, c);
-  const knob_spec& knob = loop_named(node, c.loop)->authority.knobs[rule.knob];
+  const knob_spec& knob = find_named(node.loops, c.loop)->authority.knobs[rule.knob];
   tuning_rule_state state;
   std::vector<double> asked;
   double at = c.from;

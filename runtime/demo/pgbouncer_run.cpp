@@ -95,8 +95,8 @@ private:
   bool tune(std::chrono::microseconds length) {
     if (const auto r = node_.command(
             loop_name, {.action = operator_action::resume, .actor = "demo", .text = "tuning phase", .values = {}});
-        !r.ok)
-      fmt::print(stderr, "  {}\n", r.text);
+        !r || !r->ok)
+      fmt::print(stderr, "  {}\n", r ? r->text : r.error());
     const auto begin = clock::now();
     for (auto next = begin + std::chrono::seconds(2); clock::now() < begin + length; next += std::chrono::seconds(2)) {
       if (wait_for_interrupt(std::min(next, begin + length))) return false;
@@ -110,7 +110,7 @@ private:
     }
     const auto paused = node_.command(
         loop_name, {.action = operator_action::pause, .actor = "demo", .text = "measuring", .values = {}});
-    if (!paused.ok) return fail(paused.text);
+    if (!paused || !paused->ok) return fail(paused ? paused->text : paused.error());
     // The pause takes a live probe back to the base point; that is a change of its own.
     return !wait_for_interrupt(clock::now() + settle);
   }

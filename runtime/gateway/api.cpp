@@ -111,6 +111,12 @@ void add_all_routes(router& r, node& n, std::shared_ptr<event_hub> hub, std::sha
   add_openapi_route(r); // last: it describes those before it
 }
 
+http_handler api_handler(node& n, std::unique_ptr<token_store> tokens, request_rate rate) {
+  return [parts = std::make_shared<api_parts>(n, std::move(tokens), rate)](const http_request& request) {
+    return parts->answer(request);
+  };
+}
+
 std::expected<std::unique_ptr<http_server>, std::string> serve_api(node& n, const api_limits& limits) {
   const node_config& config = n.config();
   if (const auto missing = missing_for(config); !missing.empty())

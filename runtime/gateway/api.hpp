@@ -3,6 +3,7 @@
 #include "policies/authority/request_limit.hpp"
 #include "runtime/gateway/http_server.hpp"
 #include "runtime/gateway/router.hpp"
+#include "runtime/gateway/token_file.hpp"
 #include "runtime/node/node.hpp"
 
 #include <memory>
@@ -21,5 +22,10 @@ struct api_limits {
 /// The node must outlive the server.
 [[nodiscard]] std::expected<std::unique_ptr<http_server>, std::string> serve_api(node& n,
                                                                                  const api_limits& limits = {});
+
+/// The same without the network: what the server is given to answer requests with. Nothing happens once a second, so no
+/// events are sent.
+/// @param tokens  null: everybody is admin, as on loopback without a tokens file.
+[[nodiscard]] http_handler api_handler(node& n, std::unique_ptr<token_store> tokens, request_rate rate = {});
 
 } // namespace homeostat

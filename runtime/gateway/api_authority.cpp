@@ -1,6 +1,7 @@
 // Proposals, recommendations, drift, plans, and values set by hand.
 #include "messages/authority_views.hpp"
 #include "messages/control.pb.h"
+#include "policies/find_named.hpp"
 #include "runtime/gateway/api_routes.hpp"
 
 #include <algorithm>
@@ -60,8 +61,12 @@ template <class View> http_response decide_on(node& n, const std::string& verb, 
   const auto actor = actor_of(request, body.actor());
   if (!actor) return actor.error();
   authority_call call{.verb = verb, .id = request.path.at("id"), .actor = *actor, .body = body.SerializeAsString()};
+  const std::string& tag = request.http.if_match;
+  if constexpr (!std::is_same_v<View, v1::ProposalView>)
+    if (body.version() != 0 || (!tag.empty() && tag != "*"))
+      return problem(412, title_of(412), "only proposals have versions: leave If-Match and version out");
   if (body.version() != 0) call.version = body.version();
-  if (const std::string& tag = request.http.if_match; !tag.empty() && tag != "*") {
+  if (!tag.empty() && tag != "*") {
     const bool quoted = tag.size() > 2 && tag.front() == '"' && tag.back() == '"';
     const std::string number = quoted ? tag.substr(1, tag.size() - 2) : tag;
     const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), call.version);
@@ -78,13 +83,12 @@ http_response list_drifts(node& n) {
   if (!loops) return problem(503, "no answer", loops.error());
   v1::DriftPage page;
   for (const loop_status& loop : *loops) {
-    const auto config = std::ranges::find(n.config().loops, loop.name, &loop_config::name);
+    const loop_config* config = find_named(n.config().loops, loop.name);
     for (const captured_drift& d : loop.drifts) {
       v1::DriftView* view = page.add_drifts();
       view->set_loop(loop.name);
       view->set_revision(d.revision);
-      if (config != n.config().loops.end())
-        add_changes(view->mutable_knobs(), config->governor.knobs, d.desired, d.found);
+      if (config) add_changes(view->mutable_knobs(), config->governor.knobs, d.desired, d.found);
       view->set_found_us(d.found_at.time_since_epoch().count());
       view->add_tags("break-glass");
       view->add_tags("requires-review");
@@ -120,8 +124,8 @@ http_response set_values(node& n, const api_request& request) {
   const auto actor = actor_of(request, body.actor());
   if (!actor) return actor.error();
   const std::string& name = request.path.at("loop");
-  const auto loop = std::ranges::find(n.config().loops, name, &loop_config::name);
-  if (loop == n.config().loops.end()) return problem(404, "no such loop", "no loop '" + name + "' is configured here");
+  const loop_config* loop = find_named(n.config().loops, name);
+  if (!loop) return no_such_loop(name);
   if (body.knobs().empty()) return problem(422, "cannot be", "knobs are missing, expected at least one");
   authority_config terms;
   terms.loops.push_back(loop->authority);
@@ -132,16 +136,15 @@ http_response set_values(node& n, const api_request& request) {
   if (!wanted) return problem(422, "cannot be", wanted.error());
   const auto loops = n.status();
   if (!loops) return problem(503, "no answer", loops.error());
-  const auto status = std::ranges::find(*loops, name, &loop_status::name);
-  if (status == loops->end() || status->knobs.size() != loop->governor.knobs.size())
+  const loop_status* status = find_named(*loops, name);
+  if (!status || status->knobs.size() != loop->governor.knobs.size())
     return problem(503, "no answer", "loop " + name + " does not report its values");
   knob_values values;
   for (const knob_status& knob : status->knobs) values.push_back(knob.base);
   for (const auto& [knob, value] : wanted->changes.front().knobs) {
-    const auto found = std::ranges::find(loop->governor.knobs, knob, &knob_spec::name);
-    if (found == loop->governor.knobs.end())
-      return problem(422, "cannot be", "loop " + name + " has no knob '" + knob + "'");
-    values[static_cast<std::size_t>(found - loop->governor.knobs.begin())] = value;
+    const knob_spec* found = find_named(loop->governor.knobs, knob);
+    if (!found) return problem(422, "cannot be", "loop " + name + " has no knob '" + knob + "'");
+    values[static_cast<std::size_t>(found - loop->governor.knobs.data())] = value;
   }
   return command_loop(n, name,
                       {.action = operator_action::set_values,
@@ -186,6 +189,7 @@ void add_authority_routes(router& r, node& n) {
          .needs = permission::propose,
          .takes = asks,
          .answers = v1::ProposalView::descriptor(),
+         .success = 201,
          .problems = {400, 403, 404, 409, 422, 429},
          .handle = [&n](const api_request& q) { return wish<v1::ProposalView>(n, "propose", q); }});
   r.add({.method = "POST",
@@ -230,6 +234,7 @@ void add_authority_routes(router& r, node& n) {
          .needs = permission::propose,
          .takes = asks,
          .answers = v1::RecommendationView::descriptor(),
+         .success = 201,
          .problems = {400, 403, 404, 409, 422, 429},
          .handle = [&n](const api_request& q) { return wish<v1::RecommendationView>(n, "recommend", q); }});
   for (const verb& v : {verb{"accept", "Makes it a proposal, approved if the caller may approve.", permission::command},
@@ -241,7 +246,7 @@ void add_authority_routes(router& r, node& n) {
            .needs = v.needs,
            .takes = decides,
            .answers = v1::RecommendationDecision::descriptor(),
-           .problems = {400, 404, 409, 422},
+           .problems = {400, 404, 409, 412, 422},
            .handle = [&n, name = std::string(v.name)](const api_request& q) {
              return decide_on<v1::RecommendationDecision>(n, name, q);
            }});

@@ -1,7 +1,7 @@
 #include "messages/control.pb.h"
+#include "policies/find_named.hpp"
 #include "runtime/gateway/api_routes.hpp"
 
-#include <algorithm>
 #include <array>
 
 namespace homeostat {
@@ -23,10 +23,8 @@ constexpr std::array verbs{
 };
 
 http_response post_command(node& n, operator_action action, const api_request& request) {
-  v1::OperatorCommand body;
+  v1::CommandRequest body;
   if (auto ok = read_body(request, body); !ok) return ok.error();
-  if (!body.action().empty() || body.values_size() > 0 || body.override_bounds())
-    return problem(400, "bad body", "expected the fields actor and text only");
   const auto actor = actor_of(request, body.actor());
   if (!actor) return actor.error();
   return command_loop(n, request.path.at("loop"),
@@ -35,14 +33,22 @@ http_response post_command(node& n, operator_action action, const api_request& r
 
 } // namespace
 
+http_response no_such_loop(const std::string& name) {
+  return problem(404, "no such loop", "no loop '" + name + "' is configured here");
+}
+
 http_response command_loop(node& n, const std::string& loop, const operator_command& command) {
-  if (std::ranges::find(n.config().loops, loop, &loop_config::name) == n.config().loops.end())
-    return problem(404, "no such loop", "no loop '" + loop + "' is configured here");
-  const command_result result = n.command(loop, command);
+  if (!find_named(n.config().loops, loop)) return no_such_loop(loop);
+  const auto result = n.command(loop, command);
+  if (!result) {
+    http_response later = problem(503, "no answer", result.error());
+    later.headers.emplace_back("Retry-After", "5");
+    return later;
+  }
   v1::CommandResult answer;
-  answer.set_ok(result.ok);
-  answer.set_text(result.text);
-  return json_answer(answer, result.ok ? 200 : 409);
+  answer.set_ok(result->ok);
+  answer.set_text(result->text);
+  return json_answer(answer, result->ok ? 200 : 409);
 }
 
 void add_loop_routes(router& r, node& n) {
@@ -51,7 +57,7 @@ void add_loop_routes(router& r, node& n) {
            .path = std::string("/api/v1/loops/{loop}/") + v.name,
            .text = v.text,
            .needs = permission::command,
-           .takes = v1::OperatorCommand::descriptor(),
+           .takes = v1::CommandRequest::descriptor(),
            .answers = v1::CommandResult::descriptor(),
            .problems = {404},
            .refusals = {409},

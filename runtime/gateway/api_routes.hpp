@@ -12,8 +12,10 @@ namespace homeostat {
 void add_status_routes(router& r, node& n); ///< /healthz, /readyz, /metrics, /api/v1/status
 void add_audit_routes(router& r, node& n);  ///< /api/v1/audit, /api/v1/audit/verify
 void add_loop_routes(router& r, node& n);   ///< /api/v1/loops/{loop}/...
-/// Gives a loop a command. @returns its result, or a problem answer 404 if there is no such loop.
+/// Gives a loop a command. @returns its result (409 where the loop refuses), or a problem answer: 404 if there is no
+/// such loop, 503 with Retry-After if it does not answer in time.
 [[nodiscard]] http_response command_loop(node& n, const std::string& loop, const operator_command& command);
+[[nodiscard]] http_response no_such_loop(const std::string& name);
 void add_authority_routes(router& r, node& n); ///< proposals, recommendations, drift, plans, values by hand
 void add_pool_routes(router& r, node& n);      ///< transfer pools: decisions, outcomes, policies
 void add_console_routes(router& r);            ///< /, /console/...

@@ -175,7 +175,7 @@ std::string responses_of(const api_route& route) {
   const std::string body = route.answers != nullptr ? reference("schemas", name_of_message(route.answers))
                            : route.content_type == "application/json" ? R"({"type":"object"})"
                                                                       : R"({"type":"string"})";
-  responses.add("200", bodies().add(route.content_type, body).response("As asked."));
+  responses.add(std::to_string(route.success), bodies().add(route.content_type, body).response("As asked."));
   std::set<unsigned> statuses(route.problems.begin(), route.problems.end());
   statuses.insert({400, 429, 431, 503});
   if (route.needs) statuses.insert({401, 403});

@@ -2,6 +2,7 @@
 
 #include "messages/control.pb.h"
 #include "messages/json.hpp"
+#include "messages/text.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -109,7 +110,7 @@ http_response problem(unsigned status, const std::string& title, const std::stri
   v1::Problem p;
   p.set_title(title);
   p.set_status(status);
-  p.set_detail(detail);
+  p.set_detail(codec::text(detail)); // names what the caller sent, which may be any bytes
   return {.status = status, .body = to_json(p), .content_type = "application/problem+json"};
 }
 

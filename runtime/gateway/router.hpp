@@ -47,6 +47,7 @@ struct api_route {
   const google::protobuf::Descriptor* takes{nullptr};   ///< message whose JSON is the body; null: no body
   const google::protobuf::Descriptor* answers{nullptr}; ///< message whose JSON is the answer; null: `content_type`
   std::string content_type{"application/json"};
+  unsigned success{200}; ///< status of `answers`
   std::vector<query_key> query{};
   std::vector<unsigned> problems{}; ///< statuses of the handler's own refusals, beside those that any route may give
   std::vector<unsigned> refusals{}; ///< statuses that come with `answers` too, because it says why

@@ -180,13 +180,13 @@ authority_reply node::ask_authority(const authority_call& call) {
   return reply;
 }
 
-command_result node::command(const std::string& loop, const operator_command& command) {
-  command_result result;
+std::expected<command_result, std::string> node::command(const std::string& loop, const operator_command& command) {
+  std::expected<command_result, std::string> result;
   caf::scoped_actor self{*system_};
   self->request(root_, status_timeout, loop, command)
       .receive([&](command_result& answer) { result = std::move(answer); },
                [&](const caf::error& reason) {
-                 result = {.ok = false, .text = "the node does not answer: " + system_->render(reason)};
+                 result = std::unexpected("loop " + loop + " does not answer: " + system_->render(reason));
                });
   return result;
 }

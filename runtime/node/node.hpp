@@ -35,7 +35,10 @@ public:
 
   /// @returns the loops' status by name; a sentence if the node does not answer within 4 s.
   [[nodiscard]] std::expected<std::vector<loop_status>, std::string> status();
-  [[nodiscard]] command_result command(const std::string& loop, const operator_command& command);
+  /// Gives a loop a command. @returns what it says to it; a sentence if it does not answer within 4 s: then nobody
+  /// knows whether the command was carried out.
+  [[nodiscard]] std::expected<command_result, std::string> command(const std::string& loop,
+                                                                   const operator_command& command);
 
   /// Asks the authority. @returns its answer; status 503 if it does not answer.
   [[nodiscard]] authority_reply ask_authority(const authority_call& call);

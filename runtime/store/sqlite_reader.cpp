@@ -9,8 +9,10 @@ std::unexpected<store_error> fail(const sqlite_connection& db, store_error_kind 
   return std::unexpected{store_error{kind, db.path() + ": " + what}};
 }
 
+constexpr auto last_sequence = static_cast<std::uint64_t>(INT64_MAX);
+
 /// SQLite compares sequences as signed numbers; beyond the largest there is nothing.
-std::uint64_t reachable(std::uint64_t sequence) { return std::min(sequence, static_cast<std::uint64_t>(INT64_MAX)); }
+std::uint64_t reachable(std::uint64_t sequence) { return std::min(sequence, last_sequence); }
 
 } // namespace
 
@@ -27,10 +29,10 @@ sqlite_reader::outcome sqlite_reader::prepare_statements() {
   const std::pair<sqlite_statement*, std::string> wanted[] = {
       {&load_state_, "SELECT value FROM state WHERE key = ?"},
       {&list_state_, "SELECT key FROM state WHERE key >= ?1 AND key > ?2 ORDER BY key LIMIT ?3"},
-      {&tail_, select + "ORDER BY sequence DESC LIMIT ?1"},
+      {&tail_, select + "WHERE sequence <= ?2 ORDER BY sequence DESC LIMIT ?1"},
       {&range_, select + "WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2"},
-      {&blocks_down_, "SELECT block FROM audit_block WHERE loop = ?1 AND block >= ?2 ORDER BY block DESC"},
-      {&blocks_up_, "SELECT block FROM audit_block WHERE loop = ?1 AND block >= ?2 ORDER BY block"},
+      {&blocks_down_, "SELECT block FROM audit_block WHERE loop = ?1 AND block BETWEEN ?2 AND ?3 ORDER BY block DESC"},
+      {&blocks_up_, "SELECT block FROM audit_block WHERE loop = ?1 AND block BETWEEN ?2 AND ?3 ORDER BY block"},
       {&loop_down_, select + "WHERE sequence BETWEEN ?1 AND ?2 AND loop = ?3 ORDER BY sequence DESC"},
       {&loop_up_, select + "WHERE sequence BETWEEN ?1 AND ?2 AND loop = ?3 ORDER BY sequence"},
       {&revision_latest_, revision + "ORDER BY revision DESC LIMIT 1"},
@@ -99,32 +101,37 @@ sqlite_reader::outcome sqlite_reader::collect(sqlite_statement& rows, collection
 
 /// Reads the records of one loop block by block, in the direction that both statements share.
 sqlite_reader::outcome sqlite_reader::collect_loop(sqlite_statement& blocks, sqlite_statement& rows,
-                                                   std::string_view loop, std::uint64_t from, collection& into) {
+                                                   std::string_view loop, std::uint64_t from, std::uint64_t to,
+                                                   collection& into) {
   const row_scope scope{blocks};
   blocks.bind_text(1, loop);
   blocks.bind(2, from / audit_block_records);
+  blocks.bind(3, to / audit_block_records);
   while (!into.done()) {
     const auto more = blocks.step("looking up a loop");
     if (!more) return std::unexpected{more.error()};
     if (!*more) return {};
     const std::uint64_t first = blocks.number(0) * audit_block_records;
     rows.bind(1, std::max(first, from));
-    rows.bind(2, first + audit_block_records - 1);
+    rows.bind(2, std::min(first + audit_block_records - 1, to));
     rows.bind_text(3, loop);
     if (auto ok = collect(rows, into); !ok) return ok;
   }
   return {};
 }
 
-std::expected<std::vector<stored_record>, store_error> sqlite_reader::tail(std::size_t count,
-                                                                           std::optional<std::string_view> loop) {
+std::expected<std::vector<stored_record>, store_error>
+sqlite_reader::tail(std::size_t count, std::optional<std::string_view> loop, std::optional<std::uint64_t> before) {
+  if (before == 0U) return {};
+  const std::uint64_t to = before ? reachable(*before - 1) : last_sequence;
   if (auto ok = check_limit(count); !ok) return std::unexpected{ok.error()};
   collection found{{}, count};
   outcome ok;
   if (loop) {
-    ok = collect_loop(blocks_down_, loop_down_, *loop, 1, found);
+    ok = collect_loop(blocks_down_, loop_down_, *loop, 1, to, found);
   } else {
     tail_.bind(1, std::uint64_t{count});
+    tail_.bind(2, to);
     ok = collect(tail_, found);
   }
   if (!ok) return std::unexpected{ok.error()};
@@ -138,7 +145,7 @@ std::expected<std::vector<stored_record>, store_error> sqlite_reader::range(std:
   collection found{{}, limit};
   outcome ok;
   if (loop) {
-    ok = collect_loop(blocks_up_, loop_up_, *loop, reachable(from), found);
+    ok = collect_loop(blocks_up_, loop_up_, *loop, reachable(from), last_sequence, found);
   } else {
     range_.bind(1, reachable(from));
     range_.bind(2, std::uint64_t{limit});

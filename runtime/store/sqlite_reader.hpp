@@ -15,7 +15,8 @@ public:
   std::expected<std::optional<std::string>, store_error> load_state(std::string_view key);
   std::expected<std::vector<std::string>, store_error> list_state(std::string_view prefix, std::string_view after,
                                                                   std::size_t limit);
-  std::expected<std::vector<stored_record>, store_error> tail(std::size_t count, std::optional<std::string_view> loop);
+  std::expected<std::vector<stored_record>, store_error> tail(std::size_t count, std::optional<std::string_view> loop,
+                                                              std::optional<std::uint64_t> before);
   std::expected<std::vector<stored_record>, store_error> range(std::uint64_t from, std::size_t limit,
                                                                std::optional<std::string_view> loop);
   std::expected<chain_head, store_error> head();
@@ -40,7 +41,7 @@ private:
   outcome check_limit(std::size_t limit) const;
   outcome collect(sqlite_statement& rows, collection& into);
   outcome collect_loop(sqlite_statement& blocks, sqlite_statement& rows, std::string_view loop, std::uint64_t from,
-                       collection& into);
+                       std::uint64_t to, collection& into);
   std::expected<stored_revision, store_error> read_revision(const sqlite_statement& row) const;
 
   sqlite_connection db_;

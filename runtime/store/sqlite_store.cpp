@@ -102,9 +102,9 @@ public:
     return read([&] { return reader_->list_state(prefix, after, limit); });
   }
 
-  std::expected<std::vector<stored_record>, store_error> tail(std::size_t count,
-                                                              std::optional<std::string_view> loop) override {
-    return read([&] { return reader_->tail(count, loop); });
+  std::expected<std::vector<stored_record>, store_error> tail(std::size_t count, std::optional<std::string_view> loop,
+                                                              std::optional<std::uint64_t> before) override {
+    return read([&] { return reader_->tail(count, loop, before); });
   }
 
   std::expected<std::vector<stored_record>, store_error> range(std::uint64_t from, std::size_t limit,

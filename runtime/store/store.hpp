@@ -218,9 +218,10 @@ public:
   list_state(std::string_view prefix, std::string_view after, std::size_t limit) = 0;
 
   /// @param count  1..max_read_count.  @param loop  only records of this loop; nothing for all.
+  /// @param before  only records with a lower sequence; nothing for all.
   /// @returns the newest records, oldest first; fewer than count when there are no more or max_read_bytes is reached.
-  virtual std::expected<std::vector<stored_record>, store_error> tail(std::size_t count,
-                                                                      std::optional<std::string_view> loop) = 0;
+  virtual std::expected<std::vector<stored_record>, store_error>
+  tail(std::size_t count, std::optional<std::string_view> loop, std::optional<std::uint64_t> before = {}) = 0;
 
   /// @param from  first sequence wanted.  @param limit  1..max_read_count.  @param loop  as for tail.
   /// @returns records in order; possibly fewer than limit (max_read_bytes). Empty means that there are no more: to read

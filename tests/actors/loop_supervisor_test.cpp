@@ -54,7 +54,7 @@ protected:
         operator_command{.action = action, .actor = "ada", .text = {}, .values = values, .override_bounds = false});
     settle();
     if (!answer->came()) advance(2100ms, 100ms);
-    return answer->value.value_or(command_result{.ok = false, .text = "no answer"});
+    return answer->value.value_or(command_result{.ok = false, .text = answer->error.value_or("no answer")});
   }
   /// Fails the sensor until its supervisor has had enough.
   void exceed_intensity() {
@@ -224,7 +224,7 @@ TEST_F(loop_supervisor_test, IsDownWhenNotEvenACaretakerCanRun) {
   EXPECT_EQ(seen.name, "web");
   EXPECT_THAT(seen.text, HasSubstr("its caretaker gave up too"));
   EXPECT_THAT(seen.text, HasSubstr("disk gone"));
-  EXPECT_THAT(command(operator_action::pause).text, HasSubstr("no answer from the governor"));
+  EXPECT_THAT(command(operator_action::pause).text, HasSubstr("request_receiver_down"));
   EXPECT_EQ(plant.actuator->asked.size(), asked);
 
   store->loads = fake_store::way::at_once;
@@ -251,7 +251,7 @@ TEST_F(loop_supervisor_test, ReportsWhatItCanWhenAChildIsSilent) {
   EXPECT_EQ(seen.state, "down");
   EXPECT_EQ(seen.name, "web");
   EXPECT_GT(seen.windows, 5U);
-  EXPECT_THAT(command(operator_action::pause).text, HasSubstr("no answer from the governor"));
+  EXPECT_THAT(command(operator_action::pause).text, HasSubstr("request_timeout"));
 }
 
 TEST_F(loop_supervisor_test, AnswersAllItOwesWhenItEnds) {

@@ -70,7 +70,8 @@ protected:
         operator_command{.action = action, .actor = "ada", .text = {}, .values = values, .override_bounds = false});
     settle();
     if (!answer->came()) advance(3100ms, 100ms);
-    return answer->value.value_or(command_result{.ok = false, .text = "no answer"});
+    const std::string why = answer->error.value_or("no answer");
+    return answer->value.value_or(command_result{.ok = false, .text = why});
   }
   void kill(const std::string& name) { end(running(name), caf::exit_reason::kill); }
 
@@ -153,7 +154,7 @@ TEST_F(node_test, SaysSoWhenALoopIsNotKnown) {
   start();
   const command_result answer = command("nope", operator_action::pause);
   EXPECT_FALSE(answer.ok);
-  EXPECT_EQ(answer.text, "no loop 'nope' runs here");
+  EXPECT_THAT(answer.text, HasSubstr("no loop 'nope' runs here"));
 }
 
 TEST_F(node_test, ReportsLoopsThatDoNotAnswerAsDown) {
@@ -164,7 +165,7 @@ TEST_F(node_test, ReportsLoopsThatDoNotAnswerAsDown) {
   const std::vector<loop_status> all = status();
   EXPECT_EQ(all.at(2).pool, "back");
   EXPECT_EQ(all.at(2).text, "no answer from its supervisor");
-  EXPECT_THAT(command("db", operator_action::pause).text, HasSubstr("no answer"));
+  EXPECT_THAT(command("db", operator_action::pause).text, HasSubstr("request_timeout"));
 }
 
 TEST_F(node_test, ReportsLoopsOfAPoolThatIsNotThere) {
@@ -173,7 +174,7 @@ TEST_F(node_test, ReportsLoopsOfAPoolThatIsNotThere) {
   run(1s);
   kill("loop-supervisor"); // db waits for its restart
   EXPECT_THAT(states(), ElementsAre("api running", "cache running", "db down", "web running"));
-  EXPECT_EQ(command("db", operator_action::pause).text, "loop 'db' is down");
+  EXPECT_THAT(command("db", operator_action::pause).text, HasSubstr("loop 'db' is down"));
   stuck = {running("supervisor")}; // the pool "back"
   EXPECT_THAT(states(), ElementsAre("api running", "cache down", "db down", "web running"));
 }

@@ -186,13 +186,15 @@ public:
 // clang-format off
 template <class S> void fill(S& s, std::uint64_t& x) { x = s.any(); }
 template <class S> void fill(S& s, std::uint32_t& x) { x = static_cast<std::uint32_t>(s.any()); }
-template <class S> void fill(S& s, std::int64_t& x) { x = static_cast<std::int64_t>(s.any()); }
+/// A number of either sign that a time may have, in microseconds or seconds; see farthest_us in messages/codec_fields.hpp.
+template <class S> std::int64_t some_time(S& s, std::int64_t farthest) { return static_cast<std::int64_t>(s.any() % (2 * static_cast<std::uint64_t>(farthest) + 1)) - farthest; }
+template <class S> void fill(S& s, std::int64_t& x) { x = some_time(s, (std::int64_t{1} << 56) / 1'000'000); }
 template <class S> void fill(S& s, int& x) { x = static_cast<int>(s.any()); }
 template <class S> void fill(S& s, double& x) { x = s.real(); }
 template <class S> void fill(S& s, bool& x) { x = s.flag(); }
 template <class S> void fill(S& s, std::string& x) { x = s.text(); }
-template <class S> void fill(S& s, duration& x) { x = duration(static_cast<std::int64_t>(s.any())); }
-template <class S> void fill(S& s, instant& x) { x = instant(duration(static_cast<std::int64_t>(s.any()))); }
+template <class S> void fill(S& s, duration& x) { x = duration(some_time(s, std::int64_t{1} << 56)); }
+template <class S> void fill(S& s, instant& x) { x = instant(duration(some_time(s, std::int64_t{1} << 56))); }
 template <class S> void fill(S& s, chacha8_rng& x) { const auto seed = s.any(), stream = s.any(); x = chacha8_rng(seed, stream, s.any()); }
 // clang-format on
 

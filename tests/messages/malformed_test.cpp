@@ -130,6 +130,37 @@ TEST(malformed, UnknownNumbersAreErrors) {
       "homeostat.v1.EngineState: reason is 12, expected less than 12");
 }
 
+// Sums and differences of such times overflow: a policy that goes on from them would do anything.
+TEST(malformed, TimesThatNoClockShowsAreErrors) {
+  constexpr std::int64_t farthest = std::int64_t{1} << 56;
+  for (const std::int64_t us : {farthest + 1, -farthest - 1, INT64_MAX, INT64_MIN}) {
+    const std::string rest = ": has a time of " + std::to_string(us) + ", expected at most " + std::to_string(farthest);
+    expect_error<v1::GovernorState>(
+        governor_state{}, [&](auto& m) { m.set_last_now_us(us); }, "homeostat.v1.GovernorState" + rest);
+    expect_error<v1::GovernorState>(
+        governor_state{}, [&](auto& m) { m.mutable_updates()->add_accepted_us(us); },
+        "homeostat.v1.GovernorState" + rest);
+    expect_error<v1::GovernorState>(
+        governor_state{}, [&](auto& m) { m.mutable_updates()->set_span_us(us); }, "homeostat.v1.GovernorState" + rest);
+    expect_error<v1::EngineState>(
+        engine_state{}, [&](auto& m) { m.set_held_until_us(us); }, "homeostat.v1.EngineState" + rest);
+    expect_error<v1::ConfigProposal>(
+        config_proposal{}, [&](auto& m) { m.set_created_us(us); }, "homeostat.v1.ConfigProposal" + rest);
+  }
+  const auto moved_at = [](std::int64_t second) {
+    return [second](auto& m) {
+      m.add_movement()->add_seconds(second);
+      m.mutable_movement(0)->add_distances(0.1);
+    };
+  };
+  expect_error<v1::GovernorState>(governor_state{}, moved_at(INT64_MIN),
+                                  "homeostat.v1.GovernorState: has a time of -9223372036854775808, expected at most "
+                                  "72057594037");
+  governor_state on_the_limit;
+  on_the_limit.last_now = instant(duration(farthest));
+  EXPECT_TRUE(decode<governor_state>(encode(on_the_limit)));
+}
+
 TEST(malformed, MoreValuesThanALoopMayHaveAreErrors) {
   const auto add_17 = [](auto* values) {
     values->Clear();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 namespace homeostat {
@@ -553,6 +554,23 @@ TEST(EngineResume, KeepsWhatWasLearnedAndForgetsWhatWasAsked) {
   EXPECT_EQ(again.state.gradient, e.state.gradient);
   again.tell_live();
   EXPECT_EQ(again.next().ask->kind, proposal_kind::apply_plus);
+}
+
+TEST(EngineResume, RefusesNumbersItWouldNeverGetRidOf) {
+  lone_engine good(settings_of({unit_knob()}), 3);
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
+    for (const auto& damage : std::vector<std::function<void(engine_state&)>>{
+             [&](engine_state& s) { s.base[0] = bad; }, [&](engine_state& s) { s.gradient[0] = bad; },
+             [&](engine_state& s) { s.objective_size = bad; }, [&](engine_state& s) { s.plus_error = bad; },
+             [&](engine_state& s) { s.spsa.y_plus = bad; }, [&](engine_state& s) { s.spsa.accumulated = bad; },
+             [&](engine_state& s) { s.movement[0].totals = {{.second = 1, .distance = bad}}; }}) {
+      engine_state stored = good.state;
+      damage(stored);
+      lone_engine again(good.settings, 77);
+      const auto resumed = resume_engine(again.state, again.settings, stored);
+      ASSERT_FALSE(resumed);
+      EXPECT_EQ(resumed.error(), "it has a number that is not finite");
+    }
 }
 
 TEST(EngineResume, CountsTheMovesItMissed) {

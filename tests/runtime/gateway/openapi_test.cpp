@@ -1,19 +1,17 @@
 // /openapi.json against the real server: what it promises is what is answered.
 #include "messages/control.pb.h"
 #include "messages/json.hpp"
-#include "runtime/config/config.hpp"
 #include "runtime/gateway/access.hpp"
 #include "runtime/gateway/api.hpp"
 #include "runtime/gateway/api_routes.hpp"
 #include "runtime/gateway/event_hub.hpp"
 #include "runtime/gateway/http_client.hpp"
-#include "tests/runtime/gateway/scratch_folder.hpp"
+#include "tests/runtime/gateway/still_node.hpp"
 
 #include <gmock/gmock.h>
 #include <google/protobuf/dynamic_message.h>
 #include <google/protobuf/struct.pb.h>
 
-#include <mutex>
 #include <set>
 
 namespace homeostat {
@@ -32,50 +30,9 @@ Value at(Value from, std::initializer_list<std::string> keys) {
 }
 bool has(const Value& from, const std::string& key) { return from.struct_value().fields().contains(key); }
 
-/// The plant that answers at once.
-struct still_plant final : plant_sensor, plant_actuator {
-  std::expected<reading, plant_error> read(instant now, duration) override {
-    return reading{.begin = now - 1ms, .end = now, .sample_count = 10, .metrics = {{"latency_mean_ms", 5}}};
-  }
-  std::expected<named_values, plant_error> apply(const named_values& wanted, duration) override {
-    const std::lock_guard lock(mutex);
-    return values = wanted;
-  }
-  std::expected<named_values, plant_error> read_back(duration) override {
-    const std::lock_guard lock(mutex);
-    return values;
-  }
-  std::mutex mutex;
-  named_values values{{"workers", 8}};
-};
-
 class OpenApi : public ::testing::Test {
 protected:
   OpenApi() {
-    auto config = load_config_text("node.yaml", R"(apiVersion: homeostat/v1
-kind: Node
-metadata: {name: n}
-spec: {store: {path: )" + (folder.path / "audit.db").string() +
-                                                    R"(}, api: {listen: "127.0.0.1:0"}}
----
-apiVersion: homeostat/v1
-kind: Source
-metadata: {name: demo}
-spec: {command: {sense: [none], apply: [none], read_back: [none]}} # stands for the plant below
----
-apiVersion: homeostat/v1
-kind: Loop
-metadata: {name: web}
-spec:
-  source: demo
-  objective: {minimize: latency_mean_ms}
-  knobs: [{name: workers, type: integer, min: 1, max: 64, default: 8}]
-)");
-    if (!config) throw std::runtime_error(to_string(config.error().front()));
-    const auto target = std::make_shared<still_plant>();
-    n = node::start(std::move(*config), [&](const source_config&) -> std::expected<plant, std::string> {
-          return plant{.sensor = target, .actuator = target};
-        }).value();
     server = serve_api(*n).value();
     address = "127.0.0.1:" + std::to_string(server->port());
     Struct document;
@@ -83,10 +40,7 @@ spec:
       throw std::runtime_error(ok.error());
     *root.mutable_struct_value() = document;
   }
-  ~OpenApi() override {
-    server->stop();
-    n->stop();
-  }
+  ~OpenApi() override { server->stop(); }
   /// Checks that a text is the JSON that a schema of the document describes, by the message of that name.
   static void expect_message(const std::string& text, const std::string& reference) {
     const std::string name = "homeostat.v1." + reference.substr(reference.rfind('/') + 1);
@@ -131,8 +85,8 @@ spec:
       EXPECT_TRUE(has(value, required.string_value())) << where << " lacks " << required.string_value();
   }
 
-  testing::scratch_folder folder;
-  std::unique_ptr<node> n;
+  testing::still_node still;
+  node* n{still.get()};
   std::unique_ptr<http_server> server;
   std::string address;
   Value root;
@@ -188,6 +142,18 @@ TEST_F(OpenApi, EveryPathAnswersAsDocumented) {
       EXPECT_EQ(unknown->status, 400U) << here;
     }
   EXPECT_GE(messages, 14U) << "two answers of each path that has a message";
+}
+
+TEST_F(OpenApi, WhatIsMadeIsA201) {
+  for (const char* path : {"/api/v1/proposals", "/api/v1/recommendations"}) {
+    const auto made = http_fetch(address, "POST", path, R"({"changes":[{"loop":"web","knobs":{"workers":9}}]})");
+    ASSERT_TRUE(made) << made.error();
+    EXPECT_EQ(made->status, 201U) << made->body;
+    const Value content = at(root, {"paths", path, "post", "responses", "201", "content", "application/json"});
+    ASSERT_TRUE(has(at(content, {"schema"}), "$ref")) << path;
+    expect_message(made->body, at(content, {"schema", "$ref"}).string_value());
+    EXPECT_FALSE(has(at(root, {"paths", path, "post", "responses"}), "200")) << path;
+  }
 }
 
 TEST_F(OpenApi, NamesThePermissionOfEveryGuardedPath) {

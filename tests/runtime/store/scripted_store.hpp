@@ -76,7 +76,8 @@ public:
                                                                   std::size_t) override {
     return unused();
   }
-  std::expected<std::vector<stored_record>, store_error> tail(std::size_t, std::optional<std::string_view>) override {
+  std::expected<std::vector<stored_record>, store_error> tail(std::size_t, std::optional<std::string_view>,
+                                                              std::optional<std::uint64_t>) override {
     return unused();
   }
   std::expected<std::vector<stored_record>, store_error> range(std::uint64_t, std::size_t,

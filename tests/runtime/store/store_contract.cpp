@@ -141,6 +141,18 @@ TEST_P(store_contract, TailGivesTheNewestInOrderOfSequence) {
   EXPECT_TRUE(got(store_->tail(3, "")).empty()); // a loop of that name, not all loops
 }
 
+TEST_P(store_contract, TailGoesBackFromWhereItIsTold) {
+  fill(*store_, 10, {"a", "b"});
+  EXPECT_EQ(sequences(got(store_->tail(3, {}, 8))), (std::vector<std::uint64_t>{5, 6, 7}));
+  EXPECT_EQ(sequences(got(store_->tail(3, "b", 9))), (std::vector<std::uint64_t>{3, 5, 7}));
+  EXPECT_EQ(sequences(got(store_->tail(3, "b", 8))), (std::vector<std::uint64_t>{3, 5, 7}));
+  EXPECT_EQ(sequences(got(store_->tail(3, {}, UINT64_MAX))), (std::vector<std::uint64_t>{8, 9, 10}));
+  for (const std::uint64_t first : {0, 1}) {
+    EXPECT_TRUE(got(store_->tail(3, {}, first)).empty());
+    EXPECT_TRUE(got(store_->tail(3, "b", first)).empty());
+  }
+}
+
 TEST_P(store_contract, RangeReadsOnFromWhereItIsTold) {
   fill(*store_, 10, {"a", "b"});
   EXPECT_EQ(sequences(got(store_->range(4, 3, {}))), (std::vector<std::uint64_t>{4, 5, 6}));
@@ -161,6 +173,8 @@ TEST_P(store_contract, ALoopsRareRecordsAreFoundAmongManyOthers) {
   EXPECT_EQ(sequences(got(store_->range(0, 100, "rare"))), rare);
   EXPECT_EQ(sequences(got(store_->tail(100, "rare"))), rare);
   EXPECT_EQ(sequences(got(store_->tail(3, "rare"))), (std::vector<std::uint64_t>{8'191, 12'288, 20'000}));
+  EXPECT_EQ(sequences(got(store_->tail(2, "rare", 8'191))), (std::vector<std::uint64_t>{4'096, 4'097}));
+  EXPECT_EQ(sequences(got(store_->tail(2, "rare", 4'097))), (std::vector<std::uint64_t>{4'095, 4'096}));
   EXPECT_EQ(sequences(got(store_->range(4'096, 2, "rare"))), (std::vector<std::uint64_t>{4'096, 4'097}));
   EXPECT_TRUE(got(store_->verify({}, {})).intact());
 }
