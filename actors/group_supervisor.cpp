@@ -20,6 +20,7 @@ constexpr duration node_patience = 3s;
 constexpr duration pool_stop_margin = 1250ms;
 constexpr duration node_stop_margin = 1500ms;
 constexpr duration sink_shutdown = 100ms;
+constexpr duration learning_period = 1s;
 constexpr duration verdict_patience = 60s; // a plant may take its time; who asked waits as long
 // Time for a member to end its own children one by one, when it is told to end without an ordered stop.
 constexpr duration loop_shutdown = 5s;
@@ -238,6 +239,14 @@ supervisor_actor::behavior_type node_supervisor(self_ptr self, node_setup setup)
                 self->state.authority = self->spawn(authority, settings, self->state.audit, supervisor_actor(self));
                 return caf::actor_cast<caf::actor>(self->state.authority);
               }});
+  if (setup.learning)
+    s.kids.add({.name = "learning engine",
+                .restart = child_restart::permanent,
+                .shutdown = sink_shutdown,
+                .spawn = [self, settings = transfer_tuner_settings{
+                                    .port = setup.learning, .every = learning_period, .time = setup.time}] {
+                  return caf::actor_cast<caf::actor>(self->spawn(transfer_tuner, settings));
+                }});
   s.kids.start_all();
   return behavior_of<supervisor_actor>(self);
 }

@@ -28,6 +28,7 @@ struct node_setup {
   std::shared_ptr<store_port> store;
   std::vector<pool_setup> pools;
   authority_settings authority{};
+  std::shared_ptr<transfer_port> learning{}; ///< of nodes with pools that decide on transfers; else empty
   time_line time;
   std::uint64_t seed{0};
 };

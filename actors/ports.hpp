@@ -49,7 +49,8 @@ public:
   virtual void set_live_generation(std::uint64_t generation) = 0;
 };
 
-/// What a pool learned from its transfers, and the decisions it is published to. Does not block: memory only.
+/// What is learned from transfers, of one pool or of the whole node. Does not block: memory only; trainings and files
+/// are a thread's of their own.
 class transfer_port {
 public:
   virtual ~transfer_port() = default;

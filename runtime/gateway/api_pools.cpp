@@ -2,6 +2,8 @@
 #include "runtime/gateway/api_routes.hpp"
 #include "runtime/gateway/transfer_message.hpp"
 
+#include <charconv>
+
 namespace homeostat {
 
 namespace {
@@ -24,11 +26,13 @@ void audit(node& n, const std::string& actor, const std::string& pool, const std
 
 http_response list_pools(node& n, const api_request&) {
   v1::PoolList list;
-  for (const auto& pool : n.transfers().all()) *list.add_pools() = message_of(*pool);
+  for (const auto& pool : n.transfers().all()) *list.add_pools() = message_of(*pool, n.transfers());
   return json_answer(list);
 }
 
-http_response show_pool(node&, transfer_pool& pool, const api_request&) { return json_answer(message_of(pool)); }
+http_response show_pool(node& n, transfer_pool& pool, const api_request&) {
+  return json_answer(message_of(pool, n.transfers()));
+}
 
 http_response decide_in(node&, transfer_pool& pool, const api_request& request) {
   v1::TransferData body;
@@ -69,7 +73,7 @@ http_response change_policy(node& n, transfer_pool& pool, const api_request& req
   if (auto taken = pool.set_policy(std::move(*policy), n.now()); !taken)
     return problem(422, "cannot be", taken.error());
   audit(n, *actor, pool.name(), "policy changed: " + body.policy().ShortDebugString() + " " + body.text());
-  return json_answer(message_of(pool));
+  return json_answer(message_of(pool, n.transfers()));
 }
 
 http_response back_to_rules(node& n, transfer_pool& pool, const api_request& request) {
@@ -81,9 +85,56 @@ http_response back_to_rules(node& n, transfer_pool& pool, const api_request& req
   transfer_policy policy = pool.state().policy();
   policy.learning_enabled = false;
   if (auto taken = pool.set_policy(std::move(policy), n.now()); !taken) return problem(422, "cannot be", taken.error());
+  n.transfers().learning().withdraw(pool.name(), "rollback to rules by " + *actor, n.now());
   pool.reset(n.now(), "rollback to rules by " + *actor);
   audit(n, *actor, pool.name(), "rollback to rules: learning off, thresholds as configured. " + body.text());
-  return json_answer(message_of(pool));
+  return json_answer(message_of(pool, n.transfers()));
+}
+
+/// @returns a whole number of seconds in a query, or the default.
+std::expected<std::int64_t, http_response> seconds_of(const api_request& request, const char* key,
+                                                      std::int64_t otherwise) {
+  const auto text = request.query_value(key);
+  if (!text) return otherwise;
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size() || value < 1 || value > 7 * 24 * 3600)
+    return std::unexpected(
+        problem(400, "bad query", std::string(key) + " is '" + *text + "', expected seconds from 1 to 604800"));
+  return value;
+}
+
+http_response show_metrics(node& n, transfer_pool& pool, const api_request& request) {
+  const auto span = seconds_of(request, "last", 3600);
+  if (!span) return span.error();
+  const auto step = seconds_of(request, "step", 60);
+  if (!step) return step.error();
+  const instant now = n.now();
+  const auto answer = n.transfers().metrics().query(
+      pool.name(), {.from = now - std::chrono::seconds(*span), .to = now + 1s, .step = std::chrono::seconds(*step)});
+  if (!answer) return problem(400, "bad query", answer.error());
+  return json_answer(message_of(*answer));
+}
+
+http_response show_regressions(node& n, transfer_pool& pool, const api_request&) {
+  return json_answer(message_of(n.transfers().metrics().regressions(pool.name(), n.now())));
+}
+
+http_response show_advice(node& n, transfer_pool& pool, const api_request&) {
+  return json_answer(message_of(n.transfers().metrics().advice(pool.name(), n.now())));
+}
+
+http_response accept_normal(node& n, transfer_pool& pool, const api_request& request) {
+  v1::PoolChange body;
+  if (auto ok = read_body(request, body); !ok) return ok.error();
+  if (body.has_policy()) return problem(400, "bad body", "expected the fields actor and text only");
+  const auto actor = actor_of(request, body.actor());
+  if (!actor) return actor.error();
+  const auto moved = n.transfers().metrics().accept(pool.name(), *actor, n.now());
+  if (!moved) return problem(422, "cannot be", moved.error());
+  audit(n, *actor, pool.name(),
+        "what is measured now is normal, for " + std::to_string(*moved) + " series. " + body.text());
+  return json_answer(message_of(pool, n.transfers()));
 }
 
 } // namespace
@@ -97,13 +148,14 @@ void add_pool_routes(router& r, node& n) {
          .handle = [&n](const api_request& request) { return list_pools(n, request); }});
   const auto add = [&](const char* method, const char* verb, const char* text, permission needs,
                        const google::protobuf::Descriptor* takes, const google::protobuf::Descriptor* answers,
-                       std::vector<unsigned> problems, handler handle) {
+                       std::vector<unsigned> problems, handler handle, std::vector<query_key> query = {}) {
     r.add({.method = method,
            .path = std::string("/api/v1/pools/{pool}") + verb,
            .text = text,
            .needs = needs,
            .takes = takes,
            .answers = answers,
+           .query = std::move(query),
            .problems = std::move(problems),
            .handle = [&n, handle](const api_request& request) {
              transfer_pool* pool = n.transfers().find(request.path.at("pool"));
@@ -121,6 +173,18 @@ void add_pool_routes(router& r, node& n) {
       permission::propose, v1::TransferOutcomes::descriptor(), v1::OutcomesTaken::descriptor(), {404}, take_outcomes);
   add("POST", "/policy", "Changes a pool's policy until the daemon ends; what is left out stays.", permission::command,
       v1::PoolChange::descriptor(), pool, {404, 422}, change_policy);
+  add("GET", "/metrics", "What transfers cost over time: percentiles, throughput, processor time, memory.",
+      permission::read, nullptr, v1::TransferSeries::descriptor(), {400, 404}, show_metrics,
+      {{.name = "last", .text = "seconds back from now, default 3600, at most a week"},
+       {.name = "step",
+        .text = "seconds of one point, default 60: 1 to 30 from single transfers, whole minutes to 3600"}});
+  add("GET", "/regressions",
+      "What became more than 20 % slower than its baseline, how sure that is, and the likely cause.", permission::read,
+      nullptr, v1::RegressionReport::descriptor(), {404}, show_regressions);
+  add("GET", "/recommendations", "What to change in the pool's configuration, by impact over effort.", permission::read,
+      nullptr, v1::TransferAdviceList::descriptor(), {404}, show_advice);
+  add("POST", "/baseline", "Makes what was measured lately the normal that regressions are told from.",
+      permission::command, v1::PoolChange::descriptor(), pool, {404, 422}, accept_normal);
   add("POST", "/rules", "Rollback to rules: forgets what was learned and stops learning.", permission::command,
       v1::PoolChange::descriptor(), pool, {404, 422}, back_to_rules);
 }

@@ -107,7 +107,81 @@ v1::TransferDecision message_of(const transfer_decision& decision, const std::st
   return message;
 }
 
-v1::PoolView message_of(const transfer_pool& pool) {
+namespace {
+
+v1::TransferPoint point_of(const metrics_summary& s) {
+  v1::TransferPoint p;
+  p.set_delivered(s.delivered);
+  p.set_failed(s.failed);
+  p.set_mean_us(s.latency_mean_us);
+  p.set_p50_us(s.latency_p50_us);
+  p.set_p95_us(s.latency_p95_us);
+  p.set_p99_us(s.latency_p99_us);
+  p.set_p999_us(s.latency_p999_us);
+  p.set_goodput_mbps(s.goodput_mbps);
+  p.set_cpu_us(s.cpu_mean_us);
+  p.set_memory(s.memory_mean_bytes);
+  p.set_prediction_error(s.prediction_error);
+  return p;
+}
+
+} // namespace
+
+v1::TransferSeries message_of(const metrics_answer& answer) {
+  v1::TransferSeries series;
+  for (const metrics_point& point : answer.points) {
+    v1::TransferPoint& one = *series.add_points();
+    one = point_of(point.of);
+    one.set_time_us(point.at.time_since_epoch().count());
+  }
+  *series.mutable_total() = point_of(answer.total);
+  series.set_complete(answer.complete);
+  return series;
+}
+
+v1::RegressionReport message_of(const regression_report& report) {
+  v1::RegressionReport message;
+  message.set_tests(report.tests);
+  message.set_unjudged(report.unjudged);
+  for (const regression_finding& finding : report.findings) {
+    v1::RegressionFinding& one = *message.add_findings();
+    one.set_series(text_of(finding.series));
+    one.set_text(describe(finding));
+    one.set_ratio(finding.ratio);
+    one.set_ratio_low(finding.ratio_low);
+    one.set_ratio_high(finding.ratio_high);
+    one.set_p_adjusted(finding.p_adjusted);
+    one.set_cause(std::string(name_of(finding.cause.cause)));
+    one.set_evidence(finding.cause.evidence);
+    one.set_began_us(finding.began.time_since_epoch().count());
+    if (finding.generation) one.set_generation(*finding.generation);
+  }
+  return message;
+}
+
+v1::TransferAdviceList message_of(const std::vector<transfer_recommendation>& advice) {
+  v1::TransferAdviceList list;
+  for (const transfer_recommendation& r : advice) {
+    v1::TransferAdvice& one = *list.add_advice();
+    one.set_id(r.id);
+    one.set_state(std::string(name_of(r.state)));
+    one.set_key(r.key);
+    one.set_value(r.value);
+    one.set_before(r.before);
+    one.set_snippet(r.snippet);
+    one.set_evidence(r.evidence);
+    if (r.gain) {
+      one.set_gain(r.gain->share);
+      one.set_gain_low(r.gain->low);
+      one.set_gain_high(r.gain->high);
+    }
+    one.set_effort(r.effort);
+    one.set_score(r.score);
+  }
+  return list;
+}
+
+v1::PoolView message_of(const transfer_pool& pool, const transfer_pools& all) {
   const transfer_learner state = pool.state();
   const transfer_policy& p = state.policy();
   v1::PoolView view;
@@ -166,6 +240,20 @@ v1::PoolView message_of(const transfer_pool& pool) {
   const system_conditions now = pool.conditions();
   view.set_cpu_load(now.cpu_load);
   view.set_memory_used(now.memory_used);
+  if (const auto learned = all.learning().status(pool.name())) {
+    v1::PoolModel& model = *view.mutable_model();
+    model.set_step(learned->step);
+    model.set_model(learned->model);
+    model.set_parent(learned->parent);
+    model.set_samples(learned->samples);
+    model.set_drifts(learned->drifts);
+    model.set_gate(learned->gate);
+    model.set_failure(learned->failure);
+    model.set_training(learned->training);
+  }
+  const metrics_writer_stats written = all.metrics().written();
+  view.set_metrics_refused(written.refused_samples);
+  view.set_metrics_error(written.last_error);
   return view;
 }
 

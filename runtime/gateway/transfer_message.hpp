@@ -1,7 +1,7 @@
 #pragma once
 
 #include "messages/pools.pb.h"
-#include "runtime/transfer/transfer_pool.hpp"
+#include "runtime/node/transfer_pools.hpp"
 
 #include <expected>
 #include <string>
@@ -18,6 +18,9 @@ namespace homeostat {
 [[nodiscard]] std::expected<transfer_policy, std::string> policy_from(const v1::TransferPolicy& change,
                                                                       transfer_policy policy);
 [[nodiscard]] v1::TransferDecision message_of(const transfer_decision& decision, const std::string& rationale);
-[[nodiscard]] v1::PoolView message_of(const transfer_pool& pool);
+[[nodiscard]] v1::PoolView message_of(const transfer_pool& pool, const transfer_pools& all);
+[[nodiscard]] v1::TransferSeries message_of(const metrics_answer& answer);
+[[nodiscard]] v1::RegressionReport message_of(const regression_report& report);
+[[nodiscard]] v1::TransferAdviceList message_of(const std::vector<transfer_recommendation>& advice);
 
 } // namespace homeostat

@@ -107,7 +107,9 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
     plants.emplace(source.name, std::pair(std::move(*p), source));
   }
   try {
-    transfers_ = std::make_unique<transfer_pools>(config_.pools, config_.seed);
+    transfers_ = std::make_unique<transfer_pools>(
+        config_.pools, config_.seed, config_.store_path, time_.at(system_->clock().now()),
+        [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); });
   } catch (const std::invalid_argument& e) { return std::unexpected(std::string(e.what())); }
   node_setup setup{.name = config_.name,
                    .supervision = config_.supervision,
@@ -129,6 +131,7 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
     }
   }
   setup.authority = set_up_authority();
+  setup.learning = transfers_->learning_port();
   root_ = system_->spawn(node_supervisor, std::move(setup));
   for (loop_ports& ports : ports_) ports.telemetry->start();
   return {};

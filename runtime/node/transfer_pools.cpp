@@ -15,11 +15,32 @@ constexpr auto sense_every = std::chrono::milliseconds(250);
 
 class pool_port final : public transfer_port {
 public:
-  explicit pool_port(transfer_pool& pool) : pool_(pool) {}
-  void learn(instant now) override { pool_.learn(now); }
+  pool_port(transfer_pool& pool, learning_service& learning, metrics_service& metrics)
+      : pool_(pool), learning_(learning), metrics_(metrics) {}
+  void learn(instant now) override {
+    pool_.learn(now, [&](const transfer_metrics& done) {
+      metrics_.observe(pool_.name(), done, now);
+      learning_.observe(pool_.name(), done, now);
+    });
+  }
 
 private:
   transfer_pool& pool_;
+  learning_service& learning_;
+  metrics_service& metrics_;
+};
+
+class services_port final : public transfer_port {
+public:
+  services_port(learning_service& learning, metrics_service& metrics) : learning_(learning), metrics_(metrics) {}
+  void learn(instant now) override {
+    learning_.review(now);
+    metrics_.review(now);
+  }
+
+private:
+  learning_service& learning_;
+  metrics_service& metrics_;
 };
 
 void sense_until(const std::stop_token& stop, const std::vector<std::unique_ptr<transfer_pool>>& pools) {
@@ -36,11 +57,19 @@ void sense_until(const std::stop_token& stop, const std::vector<std::unique_ptr<
 
 } // namespace
 
-transfer_pools::transfer_pools(const std::vector<pool_config>& pools, std::uint64_t seed) {
+transfer_pools::transfer_pools(const std::vector<pool_config>& pools, std::uint64_t seed, const std::string& store,
+                               instant now, std::function<void(const std::string&, const std::string&)> note) {
   for (const pool_config& pool : pools)
     if (pool.transfer)
       pools_.push_back(std::make_unique<transfer_pool>(pool.name, *pool.transfer, seed + pools_.size()));
-  if (!pools_.empty()) sensing_ = std::jthread([this](const std::stop_token& stop) { sense_until(stop, pools_); });
+  if (pools_.empty()) return;
+  metrics_ = std::make_unique<metrics_service>(store + ".transfers", note);
+  learning_ = std::make_unique<learning_service>(store + ".models", pool_learning_settings{}, std::move(note));
+  for (std::size_t i = 0; i < pools_.size(); ++i) {
+    metrics_->add(*pools_[i], now);
+    learning_->add(*pools_[i], seed + i, now);
+  }
+  sensing_ = std::jthread([this](const std::stop_token& stop) { sense_until(stop, pools_); });
 }
 
 transfer_pool* transfer_pools::find(const std::string& name) const {
@@ -50,7 +79,11 @@ transfer_pool* transfer_pools::find(const std::string& name) const {
 
 std::shared_ptr<transfer_port> transfer_pools::port_of(const std::string& name) const {
   transfer_pool* pool = find(name);
-  return pool == nullptr ? nullptr : std::make_shared<pool_port>(*pool);
+  return pool == nullptr ? nullptr : std::make_shared<pool_port>(*pool, *learning_, *metrics_);
+}
+
+std::shared_ptr<transfer_port> transfer_pools::learning_port() const {
+  return pools_.empty() ? nullptr : std::make_shared<services_port>(*learning_, *metrics_);
 }
 
 } // namespace homeostat

@@ -2,6 +2,8 @@
 
 #include "actors/ports.hpp"
 #include "runtime/config/config.hpp"
+#include "runtime/learning/learning_service.hpp"
+#include "runtime/transfer/metrics_service.hpp"
 #include "runtime/transfer/transfer_pool.hpp"
 
 #include <memory>
@@ -11,12 +13,15 @@
 
 namespace homeostat {
 
-/// The node's pools that decide on transfers, and the thread that tells them how busy the machine is.
+/// The node's pools that decide on transfers, with what serves them all: the learning of models, the metrics, and the
+/// thread that tells them how busy the machine is.
 class transfer_pools {
 public:
-  /// @param pools  those without a transfer section are left out.
+  /// @param pools  those without a transfer section are left out.  @param store  the node's; models and metrics lie
+  /// beside it.  @param note  for the log: pool, what happened.
   /// @throws std::invalid_argument on a policy that check() or the rules' expressions refuse.
-  transfer_pools(const std::vector<pool_config>& pools, std::uint64_t seed);
+  transfer_pools(const std::vector<pool_config>& pools, std::uint64_t seed, const std::string& store, instant now,
+                 std::function<void(const std::string&, const std::string&)> note);
   transfer_pools(const transfer_pools&) = delete;
   transfer_pools& operator=(const transfer_pools&) = delete;
 
@@ -25,9 +30,16 @@ public:
   [[nodiscard]] const std::vector<std::unique_ptr<transfer_pool>>& all() const { return pools_; }
   /// @returns what a pool's actor works on; empty if there is no such pool.
   [[nodiscard]] std::shared_ptr<transfer_port> port_of(const std::string& name) const;
+  /// @returns what the node's learning engine works on; empty if there is no pool at all.
+  [[nodiscard]] std::shared_ptr<transfer_port> learning_port() const;
+  /// @pre there is a pool
+  [[nodiscard]] learning_service& learning() const { return *learning_; }
+  [[nodiscard]] metrics_service& metrics() const { return *metrics_; }
 
 private:
   std::vector<std::unique_ptr<transfer_pool>> pools_;
+  std::unique_ptr<metrics_service> metrics_;
+  std::unique_ptr<learning_service> learning_;
   std::jthread sensing_; ///< reads files, so no actor
 };
 
