@@ -66,6 +66,63 @@ int show_thresholds(const common_options& common, const std::string& pool) {
   return exit_code::ok;
 }
 
+int show_pool(const common_options& common, const std::string& pool) {
+  v1::PoolView view;
+  if (const auto over = get_from(common, path_of(pool), view)) return *over;
+  const auto& model = view.model();
+  fmt::print("pool       {}\ngoal       {}\nlearning   {}\npressure   {} (cpu {:.0f} %, memory {:.0f} %)\n",
+             view.name(), view.policy().goal(), view.policy().learning_enabled() ? "on" : "off", view.pressure(),
+             100 * view.cpu_load(), 100 * view.memory_used());
+  fmt::print("transfers  {} ({} by grpc, {} by zero_copy, {} tried to learn, {} failed)\n", view.transfers(),
+             view.grpc(), view.zero_copy(), view.explored(), view.failed());
+  fmt::print("model      {}\n",
+             model.model() == 0 && model.step().empty()
+                 ? std::string("none: thresholds, rules and measured costs decide")
+                 : fmt::format("{} ({}), continues {}", model.model(), model.step(), model.parent()));
+  fmt::print("training   {} transfers held, {} drifts seen{}\n", model.samples(), model.drifts(),
+             model.training() ? ", one under way" : "");
+  if (!model.gate().empty()) fmt::print("gate       {}\n", model.gate());
+  if (!model.failure().empty()) fmt::print("trouble    {}\n", model.failure());
+  if (!view.metrics_error().empty())
+    fmt::print("metrics    not written: {}; {} transfers lost to the file\n", view.metrics_error(),
+               view.metrics_refused());
+  return exit_code::ok;
+}
+
+int report(const common_options& common, const std::string& pool) {
+  v1::TransferSeries series;
+  v1::RegressionReport regressions;
+  v1::TransferAdviceList advice;
+  if (common.json) return *get_from(common, path_of(pool, "/regressions"), regressions);
+  if (const auto over = get_from(common, path_of(pool, "/metrics?last=3600&step=3600"), series)) return *over;
+  if (const auto over = get_from(common, path_of(pool, "/regressions"), regressions)) return *over;
+  if (const auto over = get_from(common, path_of(pool, "/recommendations"), advice)) return *over;
+  const auto& t = series.total();
+  fmt::print("last hour: {} delivered, {} failed; p50 {}, p95 {}, p99 {}, p99.9 {}; {:.4g} Mbit/s\n", t.delivered(),
+             t.failed(), time_words(t.p50_us()), time_words(t.p95_us()), time_words(t.p99_us()),
+             time_words(t.p999_us()), t.goodput_mbps());
+  fmt::print("\nregressions: {} ({} series judged, {} with too little evidence yet)\n", regressions.findings_size(),
+             regressions.tests(), regressions.unjudged());
+  for (const auto& finding : regressions.findings()) fmt::print("  {}\n", finding.text());
+  fmt::print("\nrecommendations: {}\n", advice.advice_size());
+  for (const auto& one : advice.advice())
+    fmt::print("  {} [{}] {}: {} -> {}. {}{}\n{}\n", one.id(), one.state(), one.key(), one.before(), one.value(),
+               one.evidence(),
+               one.has_gain() ? fmt::format(" Expected: {:.1f} % of transfer time ({:.1f} to {:.1f}).",
+                                            100 * one.gain(), 100 * one.gain_low(), 100 * one.gain_high())
+                              : "",
+               one.snippet());
+  return exit_code::ok;
+}
+
+int export_samples(const common_options& common, const std::string& pool, const std::string& format) {
+  const auto answer = http_fetch(common.api, "GET", path_of(pool, "/export") + "?format=" + format);
+  if (!answer) return failed(answer.error());
+  if (answer->status != 200) return failed(problem_text(*answer));
+  fmt::print("{}", answer->body);
+  return exit_code::ok;
+}
+
 int decide(const common_options& common, const pool_flags& flags) {
   v1::TransferDecision answer;
   if (const auto over = answer_to(common, path_of(flags.pool, "/decide"), flags.data, answer)) return *over;
@@ -92,6 +149,8 @@ int change(const common_options& common, const pool_flags& flags, const char* ve
   if (const auto over = answer_to(common, path_of(flags.pool, verb), body, view)) return *over;
   if (with_policy)
     fmt::print("{}: policy changed until the daemon ends; write it into the configuration to keep it\n", flags.pool);
+  else if (std::string_view(verb) == "/baseline")
+    fmt::print("{}: what was measured lately is the baseline now\n", flags.pool);
   else
     fmt::print("{}: thresholds and rules decide; what was learned is forgotten and learning is off\n", flags.pool);
   return exit_code::ok;
@@ -140,6 +199,30 @@ void add_pools(CLI::App& app, common_options& common, int& result) {
   add_api(*set, common);
   add_output(*set, common);
   set->callback([=, &common, &result] { result = change(common, *flags, "/policy", true); });
+
+  const auto with_pool = [&](CLI::App* command, auto run) {
+    command->add_option("pool", flags->pool, "name of the pool")->required();
+    add_api(*command, common);
+    add_output(*command, common);
+    command->callback([=, &common, &result] { result = run(common, flags->pool); });
+  };
+  with_pool(pools->add_subcommand("show", "one pool: what it learned, its model, its trouble"), show_pool);
+  with_pool(pools->add_subcommand("report", "the last hour, regressions with likely causes, recommendations"), report);
+  CLI::App* take = pools->add_subcommand("export", "every transfer still held, for a post-mortem");
+  auto format = std::make_shared<std::string>("csv");
+  take->add_option("pool", flags->pool, "name of the pool")->required();
+  take->add_option("--format", *format, "csv or json (one object a line)")
+      ->check(CLI::IsMember({"csv", "json"}))
+      ->capture_default_str();
+  add_api(*take, common);
+  take->callback([=, &common, &result] { result = export_samples(common, flags->pool, *format); });
+  CLI::App* normal =
+      pools->add_subcommand("baseline", "what was measured lately is normal: regressions are told from it");
+  normal->add_option("pool", flags->pool, "name of the pool")->required();
+  normal->add_option("--text", flags->text, "why, for the audit");
+  add_api(*normal, common);
+  add_output(*normal, common);
+  normal->callback([=, &common, &result] { result = change(common, *flags, "/baseline", false); });
 
   CLI::App* rules = pools->add_subcommand("rules", "rollback to rules: forget what was learned and stop learning");
   rules->add_option("pool", flags->pool, "name of the pool")->required();

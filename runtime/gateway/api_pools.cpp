@@ -1,6 +1,7 @@
 // Pools that decide on transfers.
 #include "runtime/gateway/api_routes.hpp"
 #include "runtime/gateway/transfer_message.hpp"
+#include "runtime/transfer/metrics_export.hpp"
 
 #include <charconv>
 
@@ -124,6 +125,17 @@ http_response show_advice(node& n, transfer_pool& pool, const api_request&) {
   return json_answer(message_of(n.transfers().metrics().advice(pool.name(), n.now())));
 }
 
+http_response export_samples_of(node& n, transfer_pool& pool, const api_request& request) {
+  const std::string form = request.query_value("format").value_or("csv");
+  if (form != "csv" && form != "json")
+    return problem(400, "bad query", "format is '" + form + "', expected csv or json");
+  const bool csv = form == "csv";
+  std::string body = csv ? csv_header() + "\n" : "";
+  for (const transfer_metrics& one : n.transfers().metrics().samples(pool.name()))
+    body += export_line(pool.name(), one, csv ? export_format::csv : export_format::json_lines) + "\n";
+  return {.status = 200, .body = std::move(body), .content_type = csv ? "text/csv" : "application/x-ndjson"};
+}
+
 http_response accept_normal(node& n, transfer_pool& pool, const api_request& request) {
   v1::PoolChange body;
   if (auto ok = read_body(request, body); !ok) return ok.error();
@@ -146,6 +158,13 @@ void add_pool_routes(router& r, node& n) {
          .needs = permission::read,
          .answers = v1::PoolList::descriptor(),
          .handle = [&n](const api_request& request) { return list_pools(n, request); }});
+  const auto in_pool = [&n](const api_request& request, handler handle) {
+    const std::string& name = request.path.at("pool");
+    transfer_pool* pool = n.transfers().find(name);
+    if (pool == nullptr)
+      return problem(404, "no such pool", "no pool '" + name + "' with a transfer section is configured here");
+    return handle(n, *pool, request);
+  };
   const auto add = [&](const char* method, const char* verb, const char* text, permission needs,
                        const google::protobuf::Descriptor* takes, const google::protobuf::Descriptor* answers,
                        std::vector<unsigned> problems, handler handle, std::vector<query_key> query = {}) {
@@ -157,13 +176,7 @@ void add_pool_routes(router& r, node& n) {
            .answers = answers,
            .query = std::move(query),
            .problems = std::move(problems),
-           .handle = [&n, handle](const api_request& request) {
-             transfer_pool* pool = n.transfers().find(request.path.at("pool"));
-             if (pool == nullptr)
-               return problem(404, "no such pool",
-                              "no pool '" + request.path.at("pool") + "' with a transfer section is configured here");
-             return handle(n, *pool, request);
-           }});
+           .handle = [in_pool, handle](const api_request& request) { return in_pool(request, handle); }});
   };
   const auto* pool = v1::PoolView::descriptor();
   add("GET", "", "One pool that decides on transfers.", permission::read, nullptr, pool, {404}, show_pool);
@@ -183,6 +196,14 @@ void add_pool_routes(router& r, node& n) {
       nullptr, v1::RegressionReport::descriptor(), {404}, show_regressions);
   add("GET", "/recommendations", "What to change in the pool's configuration, by impact over effort.", permission::read,
       nullptr, v1::TransferAdviceList::descriptor(), {404}, show_advice);
+  r.add({.method = "GET",
+         .path = "/api/v1/pools/{pool}/export",
+         .text = "The single transfers still held, as CSV or JSON lines, for a post-mortem.",
+         .needs = permission::read,
+         .content_type = "*/*",
+         .query = {{.name = "format", .text = "csv (default) or json"}},
+         .problems = {400, 404},
+         .handle = [in_pool](const api_request& request) { return in_pool(request, export_samples_of); }});
   add("POST", "/baseline", "Makes what was measured lately the normal that regressions are told from.",
       permission::command, v1::PoolChange::descriptor(), pool, {404, 422}, accept_normal);
   add("POST", "/rules", "Rollback to rules: forgets what was learned and stops learning.", permission::command,

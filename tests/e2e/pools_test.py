@@ -1,7 +1,9 @@
 """Pools that decide on transfers, in the real daemon: commands and HTTP."""
 
 import json
+import math
 import pathlib
+import random
 import time
 import unittest
 import urllib.error
@@ -148,6 +150,82 @@ class Pools(Scratch):
         for part in ("spec.transfer.minimum_threshold: is '4 KB', expected a size such as", "has 'hours', which is no metric of a transfer",
                      "spec.transfer.rules[1].use: is 'smtp', expected one of grpc, zero_copy"):
             self.assertIn(part, result.stdout + result.stderr)
+
+    def transfers(self, count, rnd):
+        """Reports transfers of a machine whose methods cross at about 350 KB."""
+        batch = []
+        for _ in range(count):
+            size = int(8 * KIB * 8192 ** rnd.random())
+            method = "zero_copy" if (size > 350_000) != (rnd.random() < 0.3) else "grpc"
+            latency = (150 + size * 0.0025 if method == "grpc" else 900 + size * 0.0003) * math.exp(rnd.gauss(0, 0.04))
+            batch.append({"data": {"size": size}, "method": method, "latencyUs": latency, "cpuUs": 10, "memory": size})
+            if len(batch) == 500:
+                self.assertEqual(self.post("/api/v1/pools/tensors/outcomes", {"outcomes": batch})["taken"], "500")
+                batch = []
+                time.sleep(0.05)
+
+    def wait_model(self, condition, what):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            model = self.pool()["model"]
+            if condition(model):
+                return model
+            time.sleep(0.2)
+        self.fail(f"not within 60 s: {what}; {model}")
+
+    def test_a_model_is_trained_judged_kept_and_not_believed_when_damaged(self):
+        self.transfers(9000, random.Random(3))
+        model = self.wait_model(lambda m: m.get("model", "0") != "0", "a model")
+        self.assertEqual(model["step"], "observe", "it decides nothing yet")
+        self.assertIn("passed", model["gate"])
+        files = list(pathlib.Path(self.store + ".models").glob("tensors/*"))
+        self.assertEqual(len(files), 1, files)
+        time.sleep(2)  # the metrics are written once a second
+        self.daemon.kill()
+
+        self.daemon = self.start()
+        self.assertEqual(self.pool()["model"]["model"], model["model"], "loaded after kill -9")
+        self.assertIn("9000 delivered", self.command("pools", "report", "tensors"))
+        self.daemon.kill()
+        damaged = bytearray(files[0].read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        files[0].write_bytes(damaged)
+
+        self.daemon = self.start()
+        self.assertIn(files[0].name, self.pool()["model"]["failure"])
+        self.assertEqual(self.decide(2 * MIB)["reason"], "threshold", "rules decide")
+        self.assertIn("rules decide", "".join(self.daemon.log) + self.command("pools", "show", "tensors"))
+
+    def test_a_gate_that_refuses_leaves_rules_in_charge(self):
+        rnd = random.Random(4)
+        for _ in range(5):
+            self.post("/api/v1/pools/tensors/outcomes", {"outcomes": [
+                {"data": {"size": int(8 * KIB * 8192 ** rnd.random())}, "method": rnd.choice(["grpc", "zero_copy"]),
+                 "latencyUs": math.exp(rnd.gauss(7, 1))} for _ in range(1000)]})
+            time.sleep(0.05)
+        model = self.wait_model(lambda m: m.get("gate") or m.get("failure"), "a verdict")
+        self.assertEqual(model.get("model", "0"), "0")
+        self.assertIn("needed", model.get("gate", "") + model.get("failure", ""))
+
+    def test_metrics_export_and_advice_answer(self):
+        self.transfers(1000, random.Random(5))
+        self.settled()
+        code, text = self.daemon.get("/api/v1/pools/tensors/metrics?last=60&step=1")
+        self.assertEqual(code, 200, text)
+        total = json.loads(text)["total"]
+        self.assertEqual(total["delivered"], "1000")
+        self.assertLessEqual(total["p50_us"], total["p95_us"])
+        for query, what in (("last=0", "last is '0'"), ("step=x", "step is 'x'"), ("step=7", "step")):
+            code, text = self.daemon.get("/api/v1/pools/tensors/metrics?" + query)
+            self.assertEqual(code, 400, text)
+            self.assertIn(what, json.loads(text)["detail"])
+        lines = self.command("pools", "export", "tensors").splitlines()
+        self.assertEqual(len(lines), 1001)
+        self.assertEqual(len(lines[0].split(",")), len(lines[1].split(",")))
+        first = json.loads(self.command("pools", "export", "tensors", "--format", "json").splitlines()[0])
+        self.assertEqual(first["pool"], "tensors")
+        self.assertEqual(self.daemon.get("/api/v1/pools/tensors/recommendations")[0], 200)
+        self.command("pools", "baseline", "tensors", code=1)  # too little was measured to be normal
 
     def test_the_loop_beside_it_goes_on(self):
         self.learn()
