@@ -9,7 +9,7 @@ namespace homeostat {
 
 namespace {
 
-constexpr int most_outcomes = 1000;
+constexpr int most_outcomes = 400; // fit the limit of a body, whatever their numbers look like
 
 using handler = http_response (*)(node&, transfer_pool&, const api_request&);
 
@@ -182,7 +182,7 @@ void add_pool_routes(router& r, node& n) {
   add("GET", "", "One pool that decides on transfers.", permission::read, nullptr, pool, {404}, show_pool);
   add("POST", "/decide", "Says which method a transfer should take, and why.", permission::read,
       v1::TransferData::descriptor(), v1::TransferDecision::descriptor(), {404}, decide_in);
-  add("POST", "/outcomes", "Reports how transfers went, at most 1,000 at once; all or none are taken.",
+  add("POST", "/outcomes", "Reports how transfers went, at most 400 at once; all or none are taken.",
       permission::propose, v1::TransferOutcomes::descriptor(), v1::OutcomesTaken::descriptor(), {404}, take_outcomes);
   add("POST", "/policy", "Changes a pool's policy until the daemon ends; what is left out stays.", permission::command,
       v1::PoolChange::descriptor(), pool, {404, 422}, change_policy);
