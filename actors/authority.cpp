@@ -99,6 +99,7 @@ void observe(self_ptr self, const std::string& loop, std::function<void()> then 
                                  .baseline = {},
                                  .frozen = status.state != "running",
                                  .last_request = status.last_request,
+                                 .last_request_revision = status.last_request_revision,
                                  .metrics = {}};
               for (const knob_status& knob : status.knobs)
                 o.base.push_back(knob.base), o.baseline.push_back(knob.baseline);

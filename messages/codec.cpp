@@ -311,6 +311,7 @@ void put(v1::LoopStatus* out, const loop_status& x) {
   out->set_text(text(x.text));
   out->set_restarts(x.restarts);
   out->set_last_request(text(x.last_request));
+  out->set_last_request_revision(x.last_request_revision);
   for (const captured_drift& d : x.drifts) codec::put_drift(out->add_drifts(), d);
 }
 
@@ -334,6 +335,7 @@ void get(const v1::LoopStatus& in, loop_status& x) {
   x.text = in.text();
   x.restarts = in.restarts();
   x.last_request = in.last_request();
+  x.last_request_revision = in.last_request_revision();
   for (const auto& d : in.drifts()) codec::get_drift(d, x.drifts.emplace_back());
 }
 

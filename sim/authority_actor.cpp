@@ -152,7 +152,7 @@ void authority_actor::on(const alarm_mail& a) {
     break;
   case alarm::verdict_timeout: on(request_reply{.token = a.token, .verdict = std::nullopt}); break;
   case alarm::audit_timeout:
-    if (held_.contains(a.token)) {
+    if (const auto late = held_.find(a.token); late != held_.end() && !late->second.durable) {
       kernel_.note([] { return std::string("authority: ends, the audit does not answer"); });
       throw child_crash{party::authority};
     }
@@ -216,9 +216,15 @@ void authority_actor::feed(const authority_input& input, std::optional<std::uint
   if (h.effects.look_again)
     kernel_.arm(party::authority, std::max<duration>(*h.effects.look_again - now, 0us), alarm::look, ++look_token_);
   auto kept = batch_of(h.effects);
-  if (h.effects.records.empty() && kept->proposals.empty() && kept->advice.empty() && !kept->index) return release(h);
+  const std::uint64_t number = ++batches_;
+  if (h.effects.records.empty() && kept->proposals.empty() && kept->advice.empty() && !kept->index) {
+    // Nothing of its own to keep, but it may follow from what is not durable yet.
+    h.durable = true;
+    held_.emplace(number, std::move(h));
+    return release_in_order();
+  }
   batch_mail batch;
-  batch.id = ++batches_;
+  batch.id = number;
   batch.records = std::move(h.effects.records);
   batch.authority = std::move(kept);
   held_.emplace(batch.id, std::move(h));
@@ -235,9 +241,16 @@ void authority_actor::on(const batch_result& r) {
     kernel_.note([] { return std::string("authority: ends, the audit did not take it"); });
     throw child_crash{party::authority};
   }
-  const held h = std::move(waiting->second);
-  held_.erase(waiting);
-  release(h);
+  waiting->second.durable = true;
+  release_in_order();
+}
+
+void authority_actor::release_in_order() {
+  while (!held_.empty() && held_.begin()->second.durable) {
+    const held h = std::move(held_.begin()->second);
+    held_.erase(held_.begin());
+    release(h);
+  }
 }
 
 void authority_actor::send_out(party to, const mail& content) {

@@ -45,6 +45,7 @@ private:
   struct held {
     authority_effects effects;
     std::optional<std::uint64_t> call;
+    bool durable{false};
   };
   /// A call that waits until the loops it is about have been looked at.
   struct looking {
@@ -57,6 +58,7 @@ private:
   };
 
   void feed(const authority_input& input, std::optional<std::uint64_t> call = std::nullopt);
+  void release_in_order();
   void release(const held& h);
   void answer(const held& h);
   void ask(const loop_request& r);

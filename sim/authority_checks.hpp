@@ -36,7 +36,9 @@ public:
   void requested(const loop_request& r, duration at);
 
   // What became of it at the governors.
-  void came_into_force(const std::string& loop, const std::string& request, std::uint64_t revision);
+  /// @param generation  found in force again after a crash, it is the same change.
+  void came_into_force(const std::string& loop, const std::string& request, std::uint64_t generation,
+                       std::uint64_t revision);
   void moved_in_safe_mode(const std::string& loop);
 
   /// @param state  null: it is down or starting.
@@ -80,7 +82,11 @@ private:
   std::map<std::string, knob_values> baselines_; ///< as the authority was last told
   std::set<std::uint64_t> started_alone_;        ///< asked for, and decided by nobody in person
   std::vector<duration> starts_;
-  std::map<std::string, std::map<std::string, std::uint64_t>> in_force_; ///< revisions by loop and request
+  struct coming {
+    std::uint64_t generation{0};
+    std::uint64_t revision{0};
+  };
+  std::map<std::string, std::map<std::string, coming>> in_force_; ///< by loop and request
   duration running_since_{0};
   bool was_running_{false};
 };

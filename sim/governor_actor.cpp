@@ -51,8 +51,9 @@ void governor_actor::on(load_answer& a) {
 void governor_actor::on(const read_answer& a) {
   if (phase_ == phase::reading && a.token == start_token_) recover(a.values);
   if (phase_ == phase::running && a.token == read_token_) {
+    const bool first = state_.unread;
     decide(plant_reading{a.values});
-    if (state_.live_known) check_.read(kernel_.at());
+    if (first && state_.live_known) check_.read(kernel_.at());
   }
 }
 
@@ -124,6 +125,7 @@ void governor_actor::on(const status_request& r) {
                    .baseline = state_.baseline->values,
                    .frozen = is_frozen(state_.safe_mode) || state_.stopping,
                    .last_request = state_.last_request,
+                   .last_request_revision = state_.last_request_revision,
                    .metrics = {}};
     for (const captured_drift& d : state_.drifts) answer.drifts.push_back(d.revision);
   }

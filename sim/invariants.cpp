@@ -177,7 +177,7 @@ void invariants::take_commit(const audit_record& r, duration at) {
     if (!ranges_[i].same(r.after[i], c->wanted[i]))
       return fail("I9", "generation " + std::to_string(r.generation) + " is committed, but " + knobs_[i].name +
                             " reads " + number_text(r.after[i]) + " instead of " + number_text(c->wanted[i]));
-  if (!c->request.empty()) authority_.came_into_force(scenario_.governor.loop, c->request, r.revision);
+  if (!c->request.empty()) authority_.came_into_force(scenario_.governor.loop, c->request, r.generation, r.revision);
   const bool returns = c->origin == change_origin::retreat || c->origin == change_origin::undo;
   if (returns || is_probe(c->kind)) return;
   base_move move{.at = c->applied_at.value_or(at), .generation = r.generation, .moves = {}};
@@ -234,7 +234,9 @@ void invariants::decided(const governor_input& input, const governor_state& afte
     if (effects.durable_ticket && after.pending && after.pending->origin == change_origin::proposal)
       check_standing(*p, after);
   take_records(effects.records, at);
-  if (const auto* p = std::get_if<proposal>(&input); p != nullptr && effects.durable_ticket && after.pending)
+  if (const auto* p = std::get_if<proposal>(&input);
+      p != nullptr && effects.durable_ticket && !effects.verdict && after.pending &&
+      after.pending->origin == change_origin::proposal)
     if (change* c = find(after.pending->generation)) c->request = p->request;
   check_failures(input, effects, now);
   check_issue(after, effects, now, at);

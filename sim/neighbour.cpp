@@ -31,7 +31,7 @@ std::optional<proposal_verdict> neighbour::decide(const governor_input& input, b
     for (const audit_record& r : e.records)
       if (r.kind == audit_kind::committed && r.classification != change_class::operator_change &&
           r.classification != change_class::rollback && !request.empty())
-        check_.authority().came_into_force("neighbour", request, r.revision);
+        check_.authority().came_into_force("neighbour", request, r.generation, r.revision);
     if (e.durable_ticket)
       open.push_back(audit_answer{.ticket = *e.durable_ticket, .status = audit_status::durable, .text = {}});
     if (e.apply) {
@@ -69,6 +69,7 @@ void neighbour::on(const status_request& r) {
                                       .baseline = state_.baseline->values,
                                       .frozen = is_frozen(state_.safe_mode),
                                       .last_request = state_.last_request,
+                                      .last_request_revision = state_.last_request_revision,
                                       .metrics = {}},
                              .drifts = {}});
 }

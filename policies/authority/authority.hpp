@@ -139,6 +139,7 @@ struct loop_observation {
   knob_values baseline;
   bool frozen{false};
   std::string last_request;
+  std::uint64_t last_request_revision{0}; ///< the one that request made
   std::vector<std::optional<double>> metrics; ///< one per rule; empty: none were sensed
 };
 

@@ -97,6 +97,7 @@ void authority_world::observe(const std::string& loop, std::vector<std::optional
                           .baseline = g.core.baseline->values,
                           .frozen = is_frozen(g.core.safe_mode),
                           .last_request = g.core.last_request,
+                          .last_request_revision = g.core.last_request_revision,
                           .metrics = loop.empty() ? std::vector<std::optional<double>>{} : metrics});
   }
 }
