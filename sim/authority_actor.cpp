@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <numbers>
 #include <utility>
@@ -50,10 +51,14 @@ void authority_actor::end() {
   kernel_.kill(party::authority);
   phase_ = phase::down;
   // Whoever waits is told that there is no answer, or finds out by waiting.
-  for (const auto& [batch, h] : held_)
-    if (h.call && kernel_.random().chance(0.5))
-      kernel_.send(party::authority, party::reviewers, refusal(*h.call, "the authority has ended"));
+  for (const std::vector<held>* all : {&writing_, &held_})
+    for (const held& h : *all)
+      if (h.call && kernel_.random().chance(0.5))
+        kernel_.send(party::authority, party::reviewers, refusal(*h.call, "the authority has ended"));
+  writing_.clear();
   held_.clear();
+  changes_ = {};
+  batch_.reset();
   looking_.clear();
   questions_.clear();
   requests_.clear();
@@ -152,7 +157,7 @@ void authority_actor::on(const alarm_mail& a) {
     break;
   case alarm::verdict_timeout: on(request_reply{.token = a.token, .verdict = std::nullopt}); break;
   case alarm::audit_timeout:
-    if (const auto late = held_.find(a.token); late != held_.end() && !late->second.durable) {
+    if (batch_ == a.token) {
       kernel_.note([] { return std::string("authority: ends, the audit does not answer"); });
       throw child_crash{party::authority};
     }
@@ -180,20 +185,20 @@ std::vector<std::optional<double>> authority_actor::metrics(const std::string& l
 // ---- decisions and their effects
 // -----------------------------------------------------------------------------------------
 
-std::unique_ptr<const authority_batch> authority_actor::batch_of(const authority_effects& effects) const {
+std::unique_ptr<const authority_batch> authority_actor::batch_of(const gathered& changes) const {
   auto batch = std::make_unique<authority_batch>();
   bool forgotten = false;
-  for (const std::uint64_t id : effects.proposals) {
+  for (const std::uint64_t id : changes.proposals) {
     const auto found = state_.proposals.find(id);
     forgotten |= found == state_.proposals.end();
     batch->proposals.emplace_back(id, found == state_.proposals.end() ? std::nullopt : std::optional(found->second));
   }
-  for (const std::string& id : effects.advice) {
+  for (const std::string& id : changes.advice) {
     const auto found = state_.advice.find(id);
     forgotten |= found == state_.advice.end();
     batch->advice.emplace_back(id, found == state_.advice.end() ? std::nullopt : std::optional(found->second));
   }
-  if (effects.ledger || forgotten) {
+  if (changes.ledger || forgotten) {
     batch->index.emplace().ledger = state_.ledger;
     for (const auto& [id, p] : state_.proposals) batch->index->proposals.push_back(id);
     for (const auto& [id, r] : state_.advice) batch->index->advice.push_back(id);
@@ -204,8 +209,9 @@ std::unique_ptr<const authority_batch> authority_actor::batch_of(const authority
 void authority_actor::feed(const authority_input& input, std::optional<std::uint64_t> call) {
   kernel_.crash_point(party::authority);
   const instant now = kernel_.now();
-  held h{.effects = policies_.authorise(scenario_.authority->config, state_, input, now), .call = call};
-  check_.authority().decided(input, h.effects);
+  held& h = held_.emplace_back(
+      held{.effects = policies_.authorise(scenario_.authority->config, state_, input, now), .call = call});
+  check_.authority().decided(input, h.effects, state_);
   for (const audit_record& r : h.effects.records) {
     tally_.opened += r.kind == audit_kind::proposal_opened ? 1 : 0;
     kernel_.note([&] { return "authority: " + std::string(name_of(r.kind)) + ", " + r.actor + ", " + r.text; });
@@ -215,42 +221,40 @@ void authority_actor::feed(const authority_input& input, std::optional<std::uint
       ++tally_.settled[static_cast<std::size_t>(p->second.state)];
   if (h.effects.look_again)
     kernel_.arm(party::authority, std::max<duration>(*h.effects.look_again - now, 0us), alarm::look, ++look_token_);
-  auto kept = batch_of(h.effects);
-  const std::uint64_t number = ++batches_;
-  if (h.effects.records.empty() && kept->proposals.empty() && kept->advice.empty() && !kept->index) {
-    // Nothing of its own to keep, but it may follow from what is not durable yet.
-    h.durable = true;
-    held_.emplace(number, std::move(h));
-    return release_in_order();
-  }
+  std::ranges::move(h.effects.records, std::back_inserter(changes_.records));
+  changes_.proposals.merge(h.effects.proposals);
+  changes_.advice.merge(h.effects.advice);
+  changes_.ledger |= h.effects.ledger;
+  write_next();
+}
+
+void authority_actor::write_next() {
+  if (batch_) return; // one at a time: none may become durable when one before it did not
+  auto kept = batch_of(changes_);
+  auto waiting = std::exchange(held_, {});
+  gathered changes = std::exchange(changes_, {});
+  if (changes.records.empty() && kept->proposals.empty() && kept->advice.empty() && !kept->index) return release(waiting);
   batch_mail batch;
-  batch.id = number;
-  batch.records = std::move(h.effects.records);
+  batch.id = ++batches_;
+  batch.records = std::move(changes.records);
   batch.authority = std::move(kept);
-  held_.emplace(batch.id, std::move(h));
+  batch_ = batch.id;
+  writing_ = std::move(waiting);
   kernel_.arm(party::authority, scenario_.authority->request_timeout, alarm::audit_timeout, batch.id);
   kernel_.send(party::authority, party::store, std::move(batch));
   kernel_.crash_point(party::authority);
 }
 
 void authority_actor::on(const batch_result& r) {
-  const auto waiting = held_.find(r.id);
-  if (phase_ != phase::running || waiting == held_.end()) return;
+  if (phase_ != phase::running || batch_ != r.id) return;
   if (!r.durable) {
     // What is in memory is ahead of what is kept: start again from there.
     kernel_.note([] { return std::string("authority: ends, the audit did not take it"); });
     throw child_crash{party::authority};
   }
-  waiting->second.durable = true;
-  release_in_order();
-}
-
-void authority_actor::release_in_order() {
-  while (!held_.empty() && held_.begin()->second.durable) {
-    const held h = std::move(held_.begin()->second);
-    held_.erase(held_.begin());
-    release(h);
-  }
+  batch_.reset();
+  release(std::exchange(writing_, {}));
+  write_next();
 }
 
 void authority_actor::send_out(party to, const mail& content) {
@@ -290,14 +294,16 @@ void authority_actor::ask(const loop_request& r) {
   kernel_.crash_point(party::authority);
 }
 
-void authority_actor::release(const held& h) {
-  answer(h);
-  for (const loop_request& r : h.effects.requests) ask(r);
-  for (const loop_order& order : h.effects.orders) {
-    ++tally_.orders;
-    kernel_.note([&] { return "authority: orders loop " + order.loop + ": " + order.command.text; });
-    send_out(party_of(order.loop), order_mail{.command = order.command, .from = party::authority});
-    kernel_.crash_point(party::authority);
+void authority_actor::release(const std::vector<held>& all) {
+  for (const held& h : all) {
+    answer(h);
+    for (const loop_request& r : h.effects.requests) ask(r);
+    for (const loop_order& order : h.effects.orders) {
+      ++tally_.orders;
+      kernel_.note([&] { return "authority: orders loop " + order.loop + ": " + order.command.text; });
+      send_out(party_of(order.loop), order_mail{.command = order.command, .from = party::authority});
+      kernel_.crash_point(party::authority);
+    }
   }
 }
 

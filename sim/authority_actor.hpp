@@ -6,7 +6,9 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 namespace homeostat::sim {
 
@@ -45,7 +47,13 @@ private:
   struct held {
     authority_effects effects;
     std::optional<std::uint64_t> call;
-    bool durable{false};
+  };
+  /// What has changed since the last batch.
+  struct gathered {
+    std::vector<audit_record> records;
+    std::set<std::uint64_t> proposals;
+    std::set<std::string> advice;
+    bool ledger{false};
   };
   /// A call that waits until the loops it is about have been looked at.
   struct looking {
@@ -58,14 +66,14 @@ private:
   };
 
   void feed(const authority_input& input, std::optional<std::uint64_t> call = std::nullopt);
-  void release_in_order();
-  void release(const held& h);
+  void write_next();
+  void release(const std::vector<held>& all);
   void answer(const held& h);
   void ask(const loop_request& r);
   void observe(const std::string& loop, std::optional<std::uint64_t> call = std::nullopt);
   void observed(const question& q);
   void send_out(party to, const mail& content);
-  [[nodiscard]] std::unique_ptr<const authority_batch> batch_of(const authority_effects& effects) const;
+  [[nodiscard]] std::unique_ptr<const authority_batch> batch_of(const gathered& changes) const;
   [[nodiscard]] std::vector<std::optional<double>> metrics(const std::string& loop);
   [[nodiscard]] static party party_of(const std::string& loop) {
     return loop == "loop" ? party::governor : party::neighbour;
@@ -78,7 +86,10 @@ private:
   draw draw_;
   phase phase_{phase::down};
   authority_state state_;
-  std::map<std::uint64_t, held> held_; ///< by batch, oldest first
+  gathered changes_;
+  std::vector<held> held_;    ///< decided, and not on its way to the store yet
+  std::vector<held> writing_; ///< goes with the batch under way
+  std::optional<std::uint64_t> batch_;
   std::map<std::uint64_t, looking> looking_;
   std::map<std::uint64_t, question> questions_;
   std::map<std::uint64_t, std::string> requests_; ///< loops, by token

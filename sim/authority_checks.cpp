@@ -40,7 +40,7 @@ const governed_loop& authority_checks::loop_named(const std::string& name) const
 
 void authority_checks::kept(std::uint64_t id, const config_proposal* p) {
   if (p == nullptr) {
-    if (const auto old = disk_.find(id); old != disk_.end() && !over(old->second))
+    if (const auto old = disk_.find(id); old != disk_.end() && !over(old->second) && !end_recorded_.contains(id))
       fail_("I9", named(id) + " is forgotten, and it is " + std::string(name_of(old->second.state)));
     disk_.erase(id);
     forgotten_.insert(id);
@@ -70,6 +70,8 @@ void authority_checks::recorded(const audit_record& r) {
     if (r.kind == audit_kind::proposal_opened && !opening_recorded_.insert(id).second)
       return fail_("I2", named(id) + " is opened twice in the audit");
     if (r.text.find(", approved") != std::string::npos) approval_recorded_.insert(id);
+    for (const char* end : {", applied", ", stale", ", rejected", ", expired", ", withdrawn"})
+      if (r.text.find(end) != std::string::npos) end_recorded_.insert(id);
     return;
   }
   if (r.kind == audit_kind::intent && r.evidence.starts_with("proposal ")) intents_[r.generation] = r;
@@ -147,11 +149,15 @@ void authority_checks::started(const authority_state& state) {
       fail_("I9", named(id) + " is lost, and its author was told that it is open");
 }
 
-void authority_checks::decided(const authority_input& input, const authority_effects& effects) {
+void authority_checks::decided(const authority_input& input, const authority_effects& effects,
+                               const authority_state& after) {
   mix(input.index());
   if (const auto* o = std::get_if<loop_observation>(&input)) baselines_[o->loop] = o->baseline;
   for (const audit_record& r : effects.records) mix(static_cast<std::uint64_t>(r.kind) << 32U | r.text.size());
   for (const std::uint64_t id : effects.proposals) mix(id);
+  for (const loop_request& r : effects.requests)
+    if (const auto p = after.proposals.find(r.wanted.id); p != after.proposals.end() && !p->second.by_person)
+      check_cap(p->second);
   for (const loop_request& r : effects.requests) mix(r.wanted.id << 20U | r.wanted.base_revision);
   mix(effects.orders.size() << 8U | (effects.answer ? 1U : 2U));
 }
@@ -209,7 +215,6 @@ void authority_checks::check_cap(const config_proposal& p) {
 }
 
 void authority_checks::check_without_person(const config_proposal& p) {
-  check_cap(p);
   const authority_config& config = scenario_.authority->config;
   const governed_loop& loop = loop_named(p.changes.front().loop);
   if (p.rationale.starts_with("recommendation")) return fail_("I11", named(p.id) + ", advice, was applied by itself");
@@ -310,6 +315,10 @@ void authority_checks::came_into_force(const std::string& loop, const std::strin
                             std::string(name_of(p.state)) + ": " + p.decision);
   if (!approval_recorded_.contains(id))
     fail_("I2", request + " came into force, and the audit does not hold its approval");
+}
+
+void authority_checks::taken_back(const std::string& loop, std::uint64_t generation) {
+  std::erase_if(in_force_[loop], [&](const auto& entry) { return entry.second.generation == generation; });
 }
 
 void authority_checks::moved_in_safe_mode(const std::string& loop) {

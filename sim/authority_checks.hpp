@@ -32,13 +32,15 @@ public:
 
   // What the authority did.
   void started(const authority_state& state);
-  void decided(const authority_input& input, const authority_effects& effects);
+  void decided(const authority_input& input, const authority_effects& effects, const authority_state& after);
   void requested(const loop_request& r, duration at);
 
   // What became of it at the governors.
   /// @param generation  found in force again after a crash, it is the same change.
   void came_into_force(const std::string& loop, const std::string& request, std::uint64_t generation,
                        std::uint64_t revision);
+  /// A crash has taken the change back: a process that ends takes a plant inside it along.
+  void taken_back(const std::string& loop, std::uint64_t generation);
   void moved_in_safe_mode(const std::string& loop);
 
   /// @param state  null: it is down or starting.
@@ -72,6 +74,7 @@ private:
   std::set<std::uint64_t> forgotten_;
   std::set<std::uint64_t> opening_recorded_;
   std::set<std::uint64_t> approval_recorded_;
+  std::set<std::uint64_t> end_recorded_;
   std::map<std::uint64_t, audit_record> intents_; ///< of the authority's requests, by generation
 
   std::map<std::uint64_t, std::set<decision>> said_;

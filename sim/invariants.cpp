@@ -195,6 +195,9 @@ void invariants::take_records(std::span<const audit_record> records, duration at
     switch (r.kind) {
     case audit_kind::intent: take_intent(r); break;
     case audit_kind::committed: take_commit(r, at); break;
+    case audit_kind::aborted:
+      if (scenario_.authority) authority_.taken_back(scenario_.governor.loop, r.generation);
+      break;
     case audit_kind::drift:
       if (r.generation <= shadow_.last_generation) break; // noted, not adopted
       moves_.push_back({.at = at, .generation = r.generation, .moves = {}});
@@ -207,7 +210,7 @@ void invariants::take_records(std::span<const audit_record> records, duration at
       shadow_.generation = shadow_.last_generation = r.generation;
       shadow_.revision = r.revision;
       shadow_.live = r.after;
-      eras_.push_back({.since = at, .generation = r.generation, .by_apply = false});
+      eras_.push_back({.since = at, .generation = r.generation, .by_apply = false, .adopted = true});
       break;
     case audit_kind::baseline_set:
       if (!(r.after == shadow_.base)) fail("I5", "the baseline was set to values that are not the base point's");

@@ -131,6 +131,7 @@ private:
     duration since{0};
     std::uint64_t generation{0};
     bool by_apply{false};
+    bool adopted{false}; ///< somebody else's values: whoever measures hears of it later
   };
   struct interval {
     duration begin{0};
