@@ -103,6 +103,7 @@ void observe(self_ptr self, const std::string& loop, std::function<void()> then 
                                  .frozen = status.state != "running",
                                  .last_request = status.last_request,
                                  .last_request_revision = status.last_request_revision,
+                                 .request_in_flight = status.request_in_flight,
                                  .metrics = {}};
               for (const knob_status& knob : status.knobs)
                 o.base.push_back(knob.base), o.baseline.push_back(knob.baseline);

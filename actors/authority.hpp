@@ -58,8 +58,8 @@ struct authority_actor_state {
     bool ledger{false};
   };
   gathered changes;
-  std::vector<held_effects> held; ///< by decision, in order
-  bool writing{false};            ///< a batch is on its way to the store
+  std::vector<held_effects> held;       ///< by decision, in order
+  bool writing{false};                  ///< a batch is on its way to the store
   bool watching{false};                 ///< a look at the loops is on its way
   std::map<std::string, bool> observed; ///< by loop: an answer is on its way
 };

@@ -68,8 +68,7 @@ void authority_actor::end() {
 // --------------------------------------------------------------------------------------------------------------
 
 void authority_actor::on(const call_mail& m) {
-  if (phase_ != phase::running)
-    return kernel_.send(party::authority, party::reviewers, refusal(m.call, "starting"));
+  if (phase_ != phase::running) return kernel_.send(party::authority, party::reviewers, refusal(m.call, "starting"));
   // Seen first, so that the answer is about what is live now.
   std::vector<std::string> loops;
   if (const auto* wish = std::get_if<new_proposal>(&m.input))
@@ -127,10 +126,8 @@ void authority_actor::on(const page_request&) {
   page_mail page;
   constexpr std::size_t shown = 12;
   for (auto it = state_.proposals.rbegin(); it != state_.proposals.rend() && page.proposals.size() < shown; ++it)
-    page.proposals.push_back({.id = it->first,
-                              .version = it->second.version,
-                              .author = it->second.author,
-                              .open = is_open(it->second)});
+    page.proposals.push_back(
+        {.id = it->first, .version = it->second.version, .author = it->second.author, .open = is_open(it->second)});
   for (const auto& [id, r] : state_.advice)
     if (page.advice.size() < shown) page.advice.push_back(id);
   kernel_.send(party::authority, party::reviewers, std::move(page));
@@ -233,7 +230,8 @@ void authority_actor::write_next() {
   auto kept = batch_of(changes_);
   auto waiting = std::exchange(held_, {});
   gathered changes = std::exchange(changes_, {});
-  if (changes.records.empty() && kept->proposals.empty() && kept->advice.empty() && !kept->index) return release(waiting);
+  if (changes.records.empty() && kept->proposals.empty() && kept->advice.empty() && !kept->index)
+    return release(waiting);
   batch_mail batch;
   batch.id = ++batches_;
   batch.records = std::move(changes.records);

@@ -54,10 +54,9 @@ void authority_checks::kept(std::uint64_t id, const config_proposal* p) {
   }
   const config_proposal& before = old->second;
   if (over(before) && before.state != p->state)
-    fail_("I9", named(id) + " was " + std::string(name_of(before.state)) + " and becomes " +
-                    std::string(name_of(p->state)));
-  if (before.state == review_state::approved && waits(*p))
-    fail_("I9", named(id) + " was approved and waits again");
+    fail_("I9",
+          named(id) + " was " + std::string(name_of(before.state)) + " and becomes " + std::string(name_of(p->state)));
+  if (before.state == review_state::approved && waits(*p)) fail_("I9", named(id) + " was approved and waits again");
   if (before.risk.result > p->risk.result) fail_("I11", named(id) + " has become less risky by itself");
   old->second = *p;
 }
@@ -94,7 +93,8 @@ void authority_checks::recorded(const audit_record& r) {
 // -----------------------------------------------------------------------------------------------------
 
 void authority_checks::called(const authority_input& input) {
-  if (const auto* d = std::get_if<proposal_decision>(&input)) said_[d->id].insert({d->decision.actor, d->decision.verb});
+  if (const auto* d = std::get_if<proposal_decision>(&input))
+    said_[d->id].insert({d->decision.actor, d->decision.verb});
   if (const auto* d = std::get_if<advice_decision>(&input))
     if (d->verb == advice_verb::accept && d->may_approve) accepted_advice_.emplace(d->id, d->actor);
 }
@@ -237,9 +237,8 @@ void authority_checks::check_without_person(const config_proposal& p) {
   if (risk == risk_class::low && !late(p.created))
     return fail_("I11", named(p.id) + " is LOW and was applied before anybody could have objected");
   if (risk != risk_class::medium) return;
-  const bool seen = std::ranges::any_of(said_[p.id], [&](const decision& d) {
-    return d.verb == review_verb::acknowledge && d.actor != p.author;
-  });
+  const bool seen = std::ranges::any_of(
+      said_[p.id], [&](const decision& d) { return d.verb == review_verb::acknowledge && d.actor != p.author; });
   if (!p.acknowledged || !seen) return fail_("I11", named(p.id) + " is MEDIUM and was applied, and nobody saw it");
   if (!late(*p.acknowledged))
     fail_("I11", named(p.id) + " is MEDIUM and was applied before anybody could have objected");
@@ -251,8 +250,8 @@ void authority_checks::check_approval(const config_proposal& p) {
   if (p.decided_by == p.author) return fail_("I11", named(p.id) + " was approved by its author, " + p.author);
   const bool said = said_[p.id].contains({p.decided_by, review_verb::approve});
   const std::string prefix = "recommendation ";
-  const bool accepted = p.rationale.starts_with(prefix) &&
-                        accepted_advice_.contains({p.rationale.substr(prefix.size()), p.decided_by});
+  const bool accepted =
+      p.rationale.starts_with(prefix) && accepted_advice_.contains({p.rationale.substr(prefix.size()), p.decided_by});
   if (!said && !accepted) fail_("I11", named(p.id) + " is applied for " + p.decided_by + ", who never approved it");
 }
 
@@ -335,8 +334,7 @@ void authority_checks::check_sizes(const authority_state& s) {
   std::size_t open = 0;
   for (const auto& [id, p] : s.proposals) open += over(p) ? 0U : 1U;
   const auto within = [&](std::size_t size, std::size_t cap, const char* what) {
-    if (size > cap)
-      fail_("I12", std::to_string(size) + " " + what + ", at most " + std::to_string(cap) + " expected");
+    if (size > cap) fail_("I12", std::to_string(size) + " " + what + ", at most " + std::to_string(cap) + " expected");
   };
   // A rule's own wish is one at a time, and none of the wishes of others keeps it out.
   within(open, config.review.max_open + rules, "proposals wait");
@@ -345,7 +343,8 @@ void authority_checks::check_sizes(const authority_state& s) {
   within(s.ledger.changes.accepted.size(), config.changes_per_hour, "changes are remembered");
   within(s.ledger.source_used.size(), config.sources.size() * config.loops.size(), "uses of sources are remembered");
   within(s.ledger.rule_fired.size(), rules, "rules are remembered");
-  for (const axis_history& axis : s.axes) within(axis.moves.size(), config.contention.alternations + 1, "moves of an axis");
+  for (const axis_history& axis : s.axes)
+    within(axis.moves.size(), config.contention.alternations + 1, "moves of an axis");
 }
 
 void authority_checks::look(const authority_state* state, instant now, duration at) {

@@ -87,8 +87,7 @@ void governor_actor::end() {
   kernel_.kill(party::governor);
   persisted_.reset();
   if (requester_ && requester_->who == party::authority && kernel_.random().chance(0.5))
-    kernel_.send(party::governor, party::authority,
-                 request_reply{.token = requester_->token, .verdict = std::nullopt});
+    kernel_.send(party::governor, party::authority, request_reply{.token = requester_->token, .verdict = std::nullopt});
   requester_.reset();
   live_.reset();
   for (const unanswered_command& c : commands_) kernel_.send(party::governor, c.to, c.answer);
@@ -126,6 +125,7 @@ void governor_actor::on(const status_request& r) {
                    .frozen = is_frozen(state_.safe_mode) || state_.stopping,
                    .last_request = state_.last_request,
                    .last_request_revision = state_.last_request_revision,
+                   .request_in_flight = state_.pending && !state_.pending->request.empty(),
                    .metrics = {}};
     for (const captured_drift& d : state_.drifts) answer.drifts.push_back(d.revision);
   }

@@ -237,9 +237,8 @@ void invariants::decided(const governor_input& input, const governor_state& afte
     if (effects.durable_ticket && after.pending && after.pending->origin == change_origin::proposal)
       check_standing(*p, after);
   take_records(effects.records, at);
-  if (const auto* p = std::get_if<proposal>(&input);
-      p != nullptr && effects.durable_ticket && !effects.verdict && after.pending &&
-      after.pending->origin == change_origin::proposal)
+  if (const auto* p = std::get_if<proposal>(&input); p != nullptr && effects.durable_ticket && !effects.verdict &&
+                                                     after.pending && after.pending->origin == change_origin::proposal)
     if (change* c = find(after.pending->generation)) c->request = p->request;
   check_failures(input, effects, now);
   check_issue(after, effects, now, at);

@@ -31,9 +31,9 @@ enum class party : std::uint8_t {
 };
 inline constexpr std::size_t party_count = 13;
 [[nodiscard]] constexpr std::string_view name_of(party p) {
-  constexpr std::string_view names[] = {"source", "sensor",     "engine",    "governor", "actuator",
-                                        "store",  "supervisor", "operators", "rival",    "world",
-                                        "authority", "neighbour", "reviewers"};
+  constexpr std::string_view names[] = {"source",    "sensor",     "engine",    "governor", "actuator",
+                                        "store",     "supervisor", "operators", "rival",    "world",
+                                        "authority", "neighbour",  "reviewers"};
   return names[static_cast<std::size_t>(p)];
 }
 
@@ -194,11 +194,11 @@ struct page_mail {
   std::vector<std::string> advice;
 };
 
-using mail = std::variant<alarm_mail, digest_mail, stream_mail, rename_mail, proposal_mail, failed_request, subscribe,
-                          batch_mail, batch_answer, load_request, load_answer, actuation_mail, read_request,
-                          read_answer, command_answer, governor_stopped, objective_window, live_configuration,
-                          proposal_verdict, audit_answer, actuation_answer, operator_command, give_up, stop_request, batch_result,
-                          memory_mail, call_mail, call_answer, status_request, status_answer, request_reply, order_mail,
-                          page_request, page_mail>;
+using mail =
+    std::variant<alarm_mail, digest_mail, stream_mail, rename_mail, proposal_mail, failed_request, subscribe,
+                 batch_mail, batch_answer, load_request, load_answer, actuation_mail, read_request, read_answer,
+                 command_answer, governor_stopped, objective_window, live_configuration, proposal_verdict, audit_answer,
+                 actuation_answer, operator_command, give_up, stop_request, batch_result, memory_mail, call_mail,
+                 call_answer, status_request, status_answer, request_reply, order_mail, page_request, page_mail>;
 
 } // namespace homeostat::sim

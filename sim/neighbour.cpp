@@ -70,6 +70,7 @@ void neighbour::on(const status_request& r) {
                                       .frozen = is_frozen(state_.safe_mode),
                                       .last_request = state_.last_request,
                                       .last_request_revision = state_.last_request_revision,
+                                      .request_in_flight = state_.pending && !state_.pending->request.empty(),
                                       .metrics = {}},
                              .drifts = {}});
 }

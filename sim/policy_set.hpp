@@ -38,7 +38,7 @@ public:
     return homeostat::next_proposal(s, settings, now);
   }
   [[nodiscard]] virtual authority_effects authorise(const authority_config& config, authority_state& state,
-                                                 const authority_input& input, instant now) const {
+                                                    const authority_input& input, instant now) const {
     return homeostat::decide(config, state, input, now);
   }
   [[nodiscard]] virtual authority_state start_authority(const authority_config& config, authority_memory memory,

@@ -20,9 +20,7 @@ reviewers::reviewers(kernel& k, const scenario& s, invariants& check)
 
 std::string reviewers::somebody() { return people[draw_.below(people.size())]; }
 
-void reviewers::start() {
-  kernel_.arm(party::reviewers, draw_.exponential(scenario_.authority->pause), alarm::turn);
-}
+void reviewers::start() { kernel_.arm(party::reviewers, draw_.exponential(scenario_.authority->pause), alarm::turn); }
 
 void reviewers::on(const alarm_mail& a) {
   if (a.what != alarm::turn) return;
@@ -102,7 +100,7 @@ void reviewers::propose() {
 }
 
 void reviewers::decide_about(const page_mail::seen& seen, const std::string& actor) {
-  constexpr std::array verbs{review_verb::approve, review_verb::approve, review_verb::approve,
+  constexpr std::array verbs{review_verb::approve,     review_verb::approve,     review_verb::approve,
                              review_verb::acknowledge, review_verb::acknowledge, review_verb::reject,
                              review_verb::withdraw};
   review_decision d{.verb = verbs[draw_.below(verbs.size())], .actor = actor, .text = "", .version = std::nullopt};

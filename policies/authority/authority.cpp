@@ -210,9 +210,8 @@ std::optional<instant> authority_turn::next_look() const {
     consider(next_review(p, config_.review).at);
     if (p.state == review_state::approved) {
       // What is due already waits for its loop: the loop's next observation comes back to it, time does not.
-      for (const std::optional<instant> at :
-           {p.retry_at, std::optional(*p.decided + config_.review.expire_after),
-            std::optional(*p.decided + 2 * config_.review.expire_after)})
+      for (const std::optional<instant> at : {p.retry_at, std::optional(*p.decided + config_.review.expire_after),
+                                              std::optional(*p.decided + 2 * config_.review.expire_after)})
         if (at > now_) consider(at);
     }
   }

@@ -102,7 +102,7 @@ void authority_turn::ask_governor(config_proposal& p) {
   if (next == p.changes.end()) return;
   const governed_loop& loop = *loop_named(next->loop);
   loop_view& view = state_.loops.at(next->loop);
-  if (view.request || !view.known) return; // one at a time; the loop's next observation comes back here
+  if (view.request || !view.known) return;   // one at a time; the loop's next observation comes back here
   for (const wanted_change& c : p.changes) { // decided together: nothing is begun that cannot be ended
     const loop_view& seen = state_.loops.at(c.loop);
     if (!c.done && seen.known && seen.revision != c.base_revision)
@@ -193,6 +193,7 @@ void authority_turn::on(const request_answer& a) {
                                .frozen = view.frozen,
                                .last_request = request_name(found->second, found->second.changes[asked.change]),
                                .last_request_revision = a.verdict->accepted->revision,
+                               .request_in_flight = false,
                                .metrics = {}});
   }
   // What is live now has to be seen first.

@@ -11,7 +11,8 @@ void authority_turn::on(const loop_observation& o) {
   if (!loop || o.base.size() != loop->knobs.size() || o.baseline.size() != loop->knobs.size()) return;
   loop_view& view = state_.loops[o.loop];
   view.baseline = o.baseline;
-  if (view.request) return; // seen before our change or after it? The next one will tell
+  if (o.request_in_flight) view.known = false;
+  if (view.request || o.request_in_flight) return; // seen before our change or after it? The next one will tell
   const bool first = view.revision == 0;
   const bool moved = !first && view.revision != o.revision;
   const knob_values from = view.base;

@@ -1,6 +1,6 @@
 // People who approve late, twice, at the same time, or what is stale; programs that flood; crashes between any two
 // steps.
-#include "authority_world.hpp"
+#include "sim/scenarios/authority_world.hpp"
 
 #include "policies/authority/walk.hpp"
 
@@ -20,9 +20,9 @@ namespace {
   return setenv("RC_PARAMS", "seed=20261121 max_success=600 max_size=150", 0) == 0;
 }();
 
-using testing::authority_world;
-using testing::loop_of;
-using testing::wish_for;
+using sim::authority_world;
+using sim::loop_of;
+using sim::wish_for;
 
 constexpr std::array people{"ann", "bob", "eve"};
 constexpr std::array loops{"db", "web"};

@@ -1,6 +1,6 @@
-#include "authority_world.hpp"
+#include "sim/scenarios/authority_world.hpp"
 
-namespace homeostat::testing {
+namespace homeostat::sim {
 
 governed_loop loop_of(const std::string& name) {
   governed_loop loop;
@@ -98,6 +98,7 @@ void authority_world::observe(const std::string& loop, std::vector<std::optional
                           .frozen = is_frozen(g.core.safe_mode),
                           .last_request = g.core.last_request,
                           .last_request_revision = g.core.last_request_revision,
+                          .request_in_flight = g.core.pending && !g.core.pending->request.empty(),
                           .metrics = loop.empty() ? std::vector<std::optional<double>>{} : metrics});
   }
 }
@@ -135,4 +136,4 @@ void authority_world::sense(const std::string& loop, const objective_window& win
 
 void authority_world::meddle(const std::string& loop, knob_values values) { loops.at(loop).plant = values; }
 
-} // namespace homeostat::testing
+} // namespace homeostat::sim

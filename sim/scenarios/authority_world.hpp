@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace homeostat::testing {
+namespace homeostat::sim {
 
 /// An authority over real governors and plants that do as they are told, in virtual time. What it kept survives
 /// `restart`; what was on its way does not.
@@ -65,4 +65,4 @@ private:
 [[nodiscard]] new_proposal wish_for(const std::string& loop, const std::string& knob, double value,
                                     const std::string& author = "ann");
 
-} // namespace homeostat::testing
+} // namespace homeostat::sim
