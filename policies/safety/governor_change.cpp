@@ -102,6 +102,10 @@ void governor_turn::on(const actuation_answer& a) {
         break;
       }
   const bool was_undo = state_.pending->origin == change_origin::undo;
+  // Nobody knows whether it reached the plant: the hour's rollbacks count what may have moved it (I10).
+  if (!a.ok && state_.pending->origin == change_origin::rollback && state_.pending->actor == "homeostat" &&
+      state_.live_known && !state_.stopping)
+    accept(state_.rollbacks, now_);
   state_.live_known = false;
   abort(v, std::move(text));
   accept(state_.actuator_failures, now_);

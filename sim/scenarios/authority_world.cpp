@@ -69,6 +69,7 @@ void authority_world::give(const loop_request& r) {
 authority_effects authority_world::feed(const authority_input& input) {
   authority_effects effects = homeostat::decide(config, state, input, now);
   for (const audit_record& r : effects.records) records.push_back(r);
+  if (effects.look_again && *effects.look_again <= now) ++looks_without_time;
   for (const std::uint64_t id : effects.proposals)
     if (const auto p = state.proposals.find(id); p != state.proposals.end())
       kept_proposals_[id] = p->second;

@@ -50,9 +50,14 @@ public:
   instant now{1'000'000s};
   bool lose_answers{false}; ///< receipts of governors do not come back
   bool hold_requests{false};
+  std::size_t looks_without_time{0}; ///< the authority wants to be asked again at once: it would spin
+
+  /// The governor of a loop decides a request, and its answer comes back or is lost.
+  void give(const loop_request& r);
+  /// As give, but nobody hears of it.
+  void apply(const loop_request& r) { decide_at(loops.at(r.loop), r.wanted); }
 
 private:
-  void give(const loop_request& r);
   proposal_verdict decide_at(governed& g, const governor_input& input);
 
   authority_memory kept_;

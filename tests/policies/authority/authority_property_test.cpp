@@ -56,6 +56,7 @@ public:
       if (p.source == "rumour" && p.state == review_state::applied) RC_ASSERT(p.by_person);
     }
     RC_ASSERT(open <= w.config.review.max_open); // I12
+    RC_ASSERT(w.looks_without_time == 0U);       // it never spins
     for (const auto& [name, g] : w.loops) {
       RC_ASSERT(g.plant == g.core.live); // nothing reaches a plant past the governor (I2)
       for (std::size_t i = 0; i < g.plant.size(); ++i) RC_ASSERT(is_admissible(g.config.knobs[i], g.plant[i])); // I1
