@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <memory>
 #include <set>
 #include <string_view>
@@ -13,7 +14,8 @@ namespace homeostat {
 namespace {
 
 using self_ptr = authority_actor::stateful_pointer<authority_actor_state>;
-using owed_reply = std::shared_ptr<owed_answer<authority_reply>>; ///< nothing: nobody asked
+using owed_reply = authority_actor_state::owed_reply;
+using held_effects = authority_actor_state::held_effects;
 
 constexpr const char* index_key = "authority/index";
 std::string key_of(std::uint64_t proposal) { return "authority/proposal/" + std::to_string(proposal); }
@@ -58,20 +60,21 @@ authority_reply reply_to(const authority_actor_state& s, const authority_effects
 
 // ---- what the effects ask for -------------------------------------------------------------------------------------
 
-audit_batch batch_of(const authority_actor_state& s, authority_effects& effects) {
+/// Everything decided since the last batch went to the store, whole states beside the records that led to them.
+audit_batch batch_of(const authority_actor_state& s, authority_actor_state::gathered changes) {
   audit_batch batch;
-  batch.records = std::move(effects.records);
-  for (const std::uint64_t id : effects.proposals) {
+  batch.records = std::move(changes.records);
+  for (const std::uint64_t id : changes.proposals) {
     const auto found = s.core.proposals.find(id);
     batch.kept.push_back({key_of(id), found == s.core.proposals.end() ? "" : encode(found->second)});
   }
-  for (const std::string& id : effects.advice) {
+  for (const std::string& id : changes.advice) {
     const auto found = s.core.advice.find(id);
     batch.kept.push_back({key_of(id), found == s.core.advice.end() ? "" : encode(found->second)});
   }
   // What there is changes with the ledger when something is opened, and when something is forgotten.
   const bool forgotten = std::ranges::any_of(batch.kept, [](const kept_state& kept) { return kept.value.empty(); });
-  if (effects.ledger || forgotten) {
+  if (changes.ledger || forgotten) {
     authority_index index{.ledger = s.core.ledger, .proposals = {}, .advice = {}};
     for (const auto& [id, p] : s.core.proposals) index.proposals.push_back(id);
     for (const auto& [id, r] : s.core.advice) index.advice.push_back(id);
@@ -99,6 +102,8 @@ void observe(self_ptr self, const std::string& loop, std::function<void()> then 
                                  .baseline = {},
                                  .frozen = status.state != "running",
                                  .last_request = status.last_request,
+                                 .last_request_revision = status.last_request_revision,
+                                 .request_in_flight = status.request_in_flight,
                                  .metrics = {}};
               for (const knob_status& knob : status.knobs)
                 o.base.push_back(knob.base), o.baseline.push_back(knob.baseline);
@@ -138,44 +143,59 @@ void send_order(self_ptr self, const loop_order& order) {
           });
 }
 
-/// What may only happen once everything before it is durable.
-struct held_effects {
-  authority_effects effects;
-  authority_reply reply;
-  owed_reply owed;
-};
+void release(self_ptr self, const std::vector<held_effects>& all) {
+  for (const held_effects& held : all) {
+    if (held.owed) held.owed->deliver(held.reply);
+    for (const loop_request& r : held.effects.requests) send_request(self, r);
+    for (const loop_order& order : held.effects.orders) send_order(self, order);
+    if (self->state.settings.notify)
+      for (const authority_notice& n : held.effects.notices) self->state.settings.notify(n.kind, n.text);
+  }
+}
 
-void release(self_ptr self, held_effects& held) {
-  if (held.owed) held.owed->deliver(std::move(held.reply));
-  for (const loop_request& r : held.effects.requests) send_request(self, r);
-  for (const loop_order& order : held.effects.orders) send_order(self, order);
-  if (self->state.settings.notify)
-    for (const authority_notice& n : held.effects.notices) self->state.settings.notify(n.kind, n.text);
+/// One batch at a time: none may become durable when one before it did not, and nothing is told or asked that follows
+/// from what is not durable yet. What is decided meanwhile goes with the next one.
+void write_next(self_ptr self) {
+  auto& s = self->state;
+  if (s.writing) return;
+  auto held = std::make_shared<std::vector<held_effects>>(std::exchange(s.held, {}));
+  audit_batch batch = batch_of(s, std::exchange(s.changes, {}));
+  if (batch.records.empty() && batch.kept.empty()) return release(self, *held);
+  const auto fail = [self, held](const std::string& why) {
+    for (std::vector<held_effects>* waiting : {held.get(), &self->state.held})
+      for (const held_effects& h : *waiting)
+        if (h.owed) h.owed->deliver(refusal(503, "AuditUnavailable: " + why));
+    // What is in memory is ahead of what is kept: start again from there.
+    self->quit(caf::make_error(caf::sec::runtime_error, "authority: " + why));
+  };
+  s.writing = true;
+  self->request(s.audit, s.settings.request_timeout, std::move(batch))
+      .then(
+          [self, held, fail](const audit_answer& answer) {
+            if (answer.status != audit_status::durable)
+              return fail(answer.text.empty() ? "the audit did not take it" : answer.text);
+            self->state.writing = false;
+            release(self, *held);
+            write_next(self);
+          },
+          [self, fail](const caf::error& reason) { fail(self->system().render(reason)); });
 }
 
 void feed(self_ptr self, const authority_input& input, owed_reply owed) {
   auto& s = self->state;
   const instant now = s.settings.time.now(self);
-  auto held = std::make_shared<held_effects>();
-  held->effects = decide(s.settings.config, s.core, input, now);
-  held->owed = std::move(owed);
-  held->reply = reply_to(s, held->effects, std::holds_alternative<advice_decision>(input));
-  if (held->effects.look_again) s.timers.arm(self, *held->effects.look_again, now);
-  audit_batch batch = batch_of(s, held->effects);
+  held_effects& held = s.held.emplace_back();
+  held.effects = decide(s.settings.config, s.core, input, now);
+  held.owed = std::move(owed);
+  held.reply = reply_to(s, held.effects, std::holds_alternative<advice_decision>(input));
+  if (held.effects.look_again) s.timers.arm(self, *held.effects.look_again, now);
+  auto& changes = s.changes;
+  std::ranges::move(held.effects.records, std::back_inserter(changes.records));
+  changes.proposals.merge(held.effects.proposals);
+  changes.advice.merge(held.effects.advice);
+  changes.ledger |= held.effects.ledger;
   watch(self);
-  if (batch.records.empty() && batch.kept.empty()) return release(self, *held);
-  const auto fail = [self, held](const std::string& why) {
-    if (held->owed) held->owed->deliver(refusal(503, "AuditUnavailable: " + why));
-    // What is in memory is ahead of what is kept: start again from there.
-    self->quit(caf::make_error(caf::sec::runtime_error, "authority: " + why));
-  };
-  self->request(s.audit, s.settings.request_timeout, std::move(batch))
-      .then(
-          [self, held, fail](const audit_answer& answer) {
-            if (answer.status == audit_status::durable) return release(self, *held);
-            fail(answer.text.empty() ? "the audit did not take it" : answer.text);
-          },
-          [self, fail](const caf::error& reason) { fail(self->system().render(reason)); });
+  write_next(self);
 }
 
 // ---- looking at the loops -----------------------------------------------------------------------------------------

@@ -8,7 +8,9 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +42,24 @@ struct authority_actor_state {
   authority_index index;   ///< likewise
   authority_state core;
   look_timers timers;
+
+  using owed_reply = std::shared_ptr<owed_answer<authority_reply>>; ///< nothing: nobody asked
+  /// What may only happen once everything before it is durable.
+  struct held_effects {
+    authority_effects effects;
+    authority_reply reply;
+    owed_reply owed;
+  };
+  /// What has changed since the last batch.
+  struct gathered {
+    std::vector<audit_record> records;
+    std::set<std::uint64_t> proposals;
+    std::set<std::string> advice;
+    bool ledger{false};
+  };
+  gathered changes;
+  std::vector<held_effects> held;       ///< by decision, in order
+  bool writing{false};                  ///< a batch is on its way to the store
   bool watching{false};                 ///< a look at the loops is on its way
   std::map<std::string, bool> observed; ///< by loop: an answer is on its way
 };

@@ -154,6 +154,8 @@ loop_status status_of(const governor_actor_state& s) {
                             .max = knob.max});
   }
   status.last_request = s.core.last_request;
+  status.last_request_revision = s.core.last_request_revision;
+  status.request_in_flight = s.core.pending && !s.core.pending->request.empty();
   status.drifts = s.core.drifts;
   for (const auto& hold : s.core.safe_mode.holds)
     if (hold) status.safe_mode_reasons.emplace_back(name_of(hold->reason));

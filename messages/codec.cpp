@@ -325,6 +325,8 @@ void put(v1::LoopStatus* out, const loop_status& x) {
   out->set_text(text(x.text));
   out->set_restarts(x.restarts);
   out->set_last_request(text(x.last_request));
+  out->set_last_request_revision(x.last_request_revision);
+  out->set_request_in_flight(x.request_in_flight);
   for (const captured_drift& d : x.drifts) put(out->add_drifts(), d);
 }
 
@@ -348,6 +350,8 @@ void get(const v1::LoopStatus& in, loop_status& x) {
   x.text = in.text();
   x.restarts = in.restarts();
   x.last_request = in.last_request();
+  x.last_request_revision = in.last_request_revision();
+  x.request_in_flight = in.request_in_flight();
   for (const auto& d : in.drifts()) get(d, x.drifts.emplace_back());
 }
 

@@ -60,6 +60,7 @@ void put(v1::ConfigProposal* out, const config_proposal& x) {
   out->set_decision(text(x.decision));
   out->set_refusals(x.refusals);
   if (x.retry_at) out->set_retry_at_us(to_us(*x.retry_at));
+  out->set_counted(x.counted);
   out->set_complete(true);
 }
 
@@ -89,6 +90,7 @@ void get(const v1::ConfigProposal& in, config_proposal& x) {
   x.decision = in.decision();
   x.refusals = in.refusals();
   if (in.has_retry_at_us()) x.retry_at = to_instant(in.retry_at_us());
+  x.counted = in.counted();
 }
 
 void put(v1::StoredRecommendation* out, const config_recommendation& x) {
@@ -96,6 +98,7 @@ void put(v1::StoredRecommendation* out, const config_recommendation& x) {
   out->set_state(std::string(name_of(x.state)));
   out->set_loop(text(x.loop));
   out->set_source(text(x.source));
+  out->set_author(text(x.author));
   out->set_base_revision(x.base_revision);
   put(out->mutable_before(), x.before);
   put(out->mutable_values(), x.values);
@@ -117,6 +120,7 @@ void get(const v1::StoredRecommendation& in, config_recommendation& x) {
   x.state = enum_of<advice_state>(in.state(), advice_state_count, "state");
   x.loop = in.loop();
   x.source = in.source();
+  x.author = in.author();
   x.base_revision = in.base_revision();
   get(in.before(), x.before);
   get(in.values(), x.values);

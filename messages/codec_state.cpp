@@ -136,6 +136,7 @@ void put(v1::GovernorState* out, const governor_state& x) {
   out->set_live_known(x.live_known);
   out->set_unread(x.unread);
   out->set_last_request(text(x.last_request));
+  out->set_last_request_revision(x.last_request_revision);
   for (const captured_drift& d : x.drifts) put(out->add_drifts(), d);
   if (x.last_reading) out->set_last_reading_us(to_us(*x.last_reading));
   if (x.baseline) {
@@ -179,6 +180,7 @@ void get(const v1::GovernorState& in, governor_state& x) {
   x.live_known = in.live_known();
   x.unread = in.unread();
   x.last_request = in.last_request();
+  x.last_request_revision = in.last_request_revision();
   if (in.drifts_size() > static_cast<int>(max_captured_drifts)) throw malformed("more drifts than are kept");
   for (const auto& d : in.drifts()) get(d, x.drifts.emplace_back());
   if (in.has_last_reading_us()) x.last_reading = to_instant(in.last_reading_us());

@@ -56,8 +56,10 @@ struct loop_status {
   std::map<std::string, std::uint64_t> digest_faults;
   std::string text;
   std::uint64_t restarts{0};
-  std::string last_request;           ///< the authority's last one that came into force
-  std::vector<captured_drift> drifts; ///< that wait for a review
+  std::string last_request;               ///< the authority's last one that came into force
+  std::uint64_t last_request_revision{0}; ///< the one it made
+  bool request_in_flight{false};          ///< one of the authority is being applied
+  std::vector<captured_drift> drifts;     ///< that wait for a review
   friend bool operator==(const loop_status&, const loop_status&) = default;
 };
 

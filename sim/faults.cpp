@@ -31,7 +31,9 @@ std::string_view name_of(fault f) {
                                                             "value_tampered",
                                                             "process_crash",
                                                             "child_crash",
-                                                            "slow_message"};
+                                                            "slow_message",
+                                                            "mail_lost",
+                                                            "mail_duplicated"};
   return names.at(static_cast<std::size_t>(f));
 }
 

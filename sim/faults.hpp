@@ -43,8 +43,11 @@ enum class fault : std::uint8_t {
   process_crash,  ///< per step between two effects
   child_crash,
   slow_message,
+  // the authority's mail, per message
+  mail_lost,
+  mail_duplicated,
 };
-inline constexpr std::size_t fault_count = 27;
+inline constexpr std::size_t fault_count = 29;
 [[nodiscard]] std::string_view name_of(fault f);
 
 /// When one fault may strike, and how often while it may.

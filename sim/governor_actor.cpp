@@ -51,8 +51,9 @@ void governor_actor::on(load_answer& a) {
 void governor_actor::on(const read_answer& a) {
   if (phase_ == phase::reading && a.token == start_token_) recover(a.values);
   if (phase_ == phase::running && a.token == read_token_) {
-    decide(plant_reading{a.values}, std::nullopt);
-    if (state_.live_known) check_.read(kernel_.at());
+    const bool first = state_.unread;
+    decide(plant_reading{a.values});
+    if (first && state_.live_known) check_.read(kernel_.at());
   }
 }
 
@@ -76,8 +77,8 @@ void governor_actor::recover(const std::optional<knob_values>& actual) {
                rename_mail{.generation = state_.generation,
                            .last_generation = state_.last_generation - (state_.pending ? 1 : 0)});
   enact(std::move(step.effects), std::nullopt, {});
-  if (!give_up_text_.empty()) decide(give_up{std::exchange(give_up_text_, {})}, std::nullopt);
-  if (stop_) decide(*std::exchange(stop_, std::nullopt), std::nullopt);
+  if (!give_up_text_.empty()) decide(give_up{std::exchange(give_up_text_, {})});
+  if (stop_) decide(*std::exchange(stop_, std::nullopt));
 }
 
 void governor_actor::end() {
@@ -85,9 +86,11 @@ void governor_actor::end() {
   phase_ = phase::down;
   kernel_.kill(party::governor);
   persisted_.reset();
+  if (requester_ && requester_->who == party::authority && kernel_.random().chance(0.5))
+    kernel_.send(party::governor, party::authority, request_reply{.token = requester_->token, .verdict = std::nullopt});
   requester_.reset();
   live_.reset();
-  for (const unanswered_command& c : commands_) kernel_.send(party::governor, party::operators, c.answer);
+  for (const unanswered_command& c : commands_) kernel_.send(party::governor, c.to, c.answer);
   commands_.clear();
 }
 
@@ -95,22 +98,42 @@ void governor_actor::end() {
 // --------------------------------------------------------------------------------------------------------------
 
 void governor_actor::on(proposal_mail& m) {
-  if (phase_ != phase::running) return kernel_.send(party::governor, m.from, failed_request{});
-  const party from = m.from;
-  decide(std::move(m.wish), from);
+  const requester from{.who = m.from, .token = m.token};
+  if (phase_ == phase::running) return decide(std::move(m.wish), from);
+  if (m.from == party::authority)
+    return kernel_.send(party::governor, m.from, request_reply{.token = m.token, .verdict = std::nullopt});
+  kernel_.send(party::governor, m.from, failed_request{});
 }
-void governor_actor::on(const audit_answer& a) { decide(a, std::nullopt); }
-void governor_actor::on(const actuation_answer& a) { decide(a, std::nullopt); }
-void governor_actor::on(const objective_window& w) { decide(w, std::nullopt); }
-void governor_actor::on(const operator_command& c) {
+void governor_actor::on(const audit_answer& a) { decide(a); }
+void governor_actor::on(const actuation_answer& a) { decide(a); }
+void governor_actor::on(const objective_window& w) { decide(w); }
+void governor_actor::on(const operator_command& c) { on(order_mail{.command = c, .from = party::operators}); }
+void governor_actor::on(const order_mail& o) {
   if (phase_ != phase::running)
-    return kernel_.send(party::governor, party::operators,
-                        command_answer{.action = c.action, .ok = false, .durable = false, .text = "starting"});
-  decide(c, std::nullopt);
+    return kernel_.send(party::governor, o.from,
+                        command_answer{.action = o.command.action, .ok = false, .durable = false, .text = "starting"});
+  decide(o.command, requester{.who = o.from});
+}
+void governor_actor::on(const status_request& r) {
+  status_answer answer{.token = r.token, .running = phase_ == phase::running, .seen = {}, .drifts = {}};
+  if (answer.running && state_.baseline) {
+    answer.seen = {.loop = scenario_.governor.loop,
+                   .generation = state_.generation,
+                   .revision = state_.revision,
+                   .base = state_.base,
+                   .baseline = state_.baseline->values,
+                   .frozen = is_frozen(state_.safe_mode) || state_.stopping,
+                   .last_request = state_.last_request,
+                   .last_request_revision = state_.last_request_revision,
+                   .request_in_flight = state_.pending && !state_.pending->request.empty(),
+                   .metrics = {}};
+    for (const captured_drift& d : state_.drifts) answer.drifts.push_back(d.revision);
+  }
+  kernel_.send(party::governor, r.from, std::move(answer));
 }
 void governor_actor::on(const stop_request& s) {
   if (phase_ == phase::running)
-    decide(s, std::nullopt);
+    decide(s);
   else
     stop_ = s;
 }
@@ -124,7 +147,7 @@ void governor_actor::on(const batch_answer& a) {
   for (unanswered_command& c : commands_) {
     if (!done(c)) continue;
     c.answer.durable = true;
-    kernel_.send(party::governor, party::operators, c.answer);
+    kernel_.send(party::governor, c.to, c.answer);
   }
   std::erase_if(commands_, done);
 }
@@ -132,23 +155,21 @@ void governor_actor::on(const batch_answer& a) {
 void governor_actor::on(const alarm_mail& a) {
   switch (a.what) {
   case alarm::look:
-    if (a.token == look_token_) decide(tick{}, std::nullopt);
+    if (a.token == look_token_) decide(tick{});
     break;
   case alarm::audit_timeout:
     if (phase_ == phase::running && state_.pending && state_.pending->ticket == a.token &&
         state_.pending->phase == change_phase::awaiting_audit)
-      decide(audit_answer{.ticket = a.token, .status = audit_status::failed, .text = "the audit does not answer"},
-             std::nullopt);
+      decide(audit_answer{.ticket = a.token, .status = audit_status::failed, .text = "the audit does not answer"});
     break;
   case alarm::actuation_timeout:
     if (phase_ == phase::running && state_.pending && state_.pending->ticket == a.token &&
         state_.pending->phase == change_phase::awaiting_actuation)
-      decide(actuation_answer{.ticket = a.token, .ok = false, .read_back = {}, .text = "the actuator does not answer"},
-             std::nullopt);
+      decide(actuation_answer{.ticket = a.token, .ok = false, .read_back = {}, .text = "the actuator does not answer"});
     break;
   case alarm::command_timeout:
     for (const unanswered_command& c : commands_)
-      if (c.batch == a.token) kernel_.send(party::governor, party::operators, c.answer);
+      if (c.batch == a.token) kernel_.send(party::governor, c.to, c.answer);
     std::erase_if(commands_, [&](const unanswered_command& c) { return c.batch == a.token; });
     break;
   case alarm::load_timeout:
@@ -164,7 +185,7 @@ void governor_actor::on(const alarm_mail& a) {
 // ---- decisions and their effects
 // -----------------------------------------------------------------------------------------
 
-void governor_actor::decide(const governor_input& input, std::optional<party> requester) {
+void governor_actor::decide(const governor_input& input, std::optional<requester> from) {
   if (phase_ != phase::running) return;
   kernel_.crash_point(party::governor);
   const instant now = kernel_.now();
@@ -175,8 +196,8 @@ void governor_actor::decide(const governor_input& input, std::optional<party> re
   ++tally_.decisions;
   check_.decided(input, state_, step.effects, now, kernel_.at());
   const bool taken_up = wish != nullptr && !step.effects.verdict && step.effects.durable_ticket;
-  if (taken_up) requester_ = requester;
-  enact(std::move(step.effects), requester, command != nullptr ? command->action : operator_action{});
+  if (taken_up) requester_ = from;
+  enact(std::move(step.effects), from, command != nullptr ? command->action : operator_action{});
 }
 
 void governor_actor::hand_over_records(governor_effects& effects) {
@@ -191,7 +212,14 @@ void governor_actor::hand_over_records(governor_effects& effects) {
     kernel_.arm(party::governor, scenario_.times.audit_timeout, alarm::audit_timeout, *effects.durable_ticket);
 }
 
-void governor_actor::enact(governor_effects effects, std::optional<party> requester, operator_action command) {
+void governor_actor::answer(const requester& to, const proposal_verdict& verdict) {
+  if (to.who == party::authority)
+    kernel_.send(party::governor, to.who, request_reply{.token = to.token, .verdict = verdict});
+  else
+    kernel_.send(party::governor, to.who, verdict);
+}
+
+void governor_actor::enact(governor_effects effects, std::optional<requester> from, operator_action command) {
   count(effects);
   trace(effects);
   kernel_.crash_point(party::governor);
@@ -214,14 +242,15 @@ void governor_actor::enact(governor_effects effects, std::optional<party> reques
     kernel_.crash_point(party::governor);
   }
   if (effects.verdict) {
-    const std::optional<party> to = requester ? requester : std::exchange(requester_, std::nullopt);
-    if (to) kernel_.send(party::governor, *to, *effects.verdict);
+    const std::optional<requester> to = from ? from : std::exchange(requester_, std::nullopt);
+    if (to) answer(*to, *effects.verdict);
     kernel_.crash_point(party::governor);
   }
   if (effects.command) {
     // "Done" is said when the record of it is durable, and not before.
     commands_.push_back(
         {.batch = batches_,
+         .to = from ? from->who : party::operators,
          .answer = {.action = command, .ok = effects.command->ok, .durable = false, .text = effects.command->text}});
     kernel_.arm(party::governor, scenario_.times.audit_timeout, alarm::command_timeout, batches_);
   }

@@ -29,7 +29,9 @@ std::optional<std::size_t> reason_named(std::string_view name) {
 
 } // namespace
 
-invariants::invariants(const scenario& s) : scenario_(s), knobs_(s.governor.knobs) {
+invariants::invariants(const scenario& s)
+    : scenario_(s), knobs_(s.governor.knobs),
+      authority_(s, [this](std::string_view invariant, std::string what) { fail(invariant, std::move(what)); }) {
   for (const knob_spec& k : knobs_) ranges_.emplace_back(k);
   eras_.push_back({});
 }
@@ -107,6 +109,7 @@ void invariants::plant_restarted(const knob_values& defaults, duration at) {
 // -----------------------------------------------------------------------------------------------------------
 
 void invariants::durable(const audit_record& r) {
+  if (scenario_.authority) authority_.recorded(r);
   if (r.kind == audit_kind::intent) {
     const change* before = find(outcome_due_);
     if (before != nullptr && before->issued)
@@ -174,6 +177,7 @@ void invariants::take_commit(const audit_record& r, duration at) {
     if (!ranges_[i].same(r.after[i], c->wanted[i]))
       return fail("I9", "generation " + std::to_string(r.generation) + " is committed, but " + knobs_[i].name +
                             " reads " + number_text(r.after[i]) + " instead of " + number_text(c->wanted[i]));
+  if (!c->request.empty()) authority_.came_into_force(scenario_.governor.loop, c->request, r.generation, r.revision);
   const bool returns = c->origin == change_origin::retreat || c->origin == change_origin::undo;
   if (returns || is_probe(c->kind)) return;
   base_move move{.at = c->applied_at.value_or(at), .generation = r.generation, .moves = {}};
@@ -191,6 +195,9 @@ void invariants::take_records(std::span<const audit_record> records, duration at
     switch (r.kind) {
     case audit_kind::intent: take_intent(r); break;
     case audit_kind::committed: take_commit(r, at); break;
+    case audit_kind::aborted:
+      if (scenario_.authority) authority_.taken_back(scenario_.governor.loop, r.generation);
+      break;
     case audit_kind::drift:
       if (r.generation <= shadow_.last_generation) break; // noted, not adopted
       moves_.push_back({.at = at, .generation = r.generation, .moves = {}});
@@ -203,7 +210,7 @@ void invariants::take_records(std::span<const audit_record> records, duration at
       shadow_.generation = shadow_.last_generation = r.generation;
       shadow_.revision = r.revision;
       shadow_.live = r.after;
-      eras_.push_back({.since = at, .generation = r.generation, .by_apply = false});
+      eras_.push_back({.since = at, .generation = r.generation, .by_apply = false, .adopted = true});
       break;
     case audit_kind::baseline_set:
       if (!(r.after == shadow_.base)) fail("I5", "the baseline was set to values that are not the base point's");
@@ -230,6 +237,9 @@ void invariants::decided(const governor_input& input, const governor_state& afte
     if (effects.durable_ticket && after.pending && after.pending->origin == change_origin::proposal)
       check_standing(*p, after);
   take_records(effects.records, at);
+  if (const auto* p = std::get_if<proposal>(&input); p != nullptr && effects.durable_ticket && !effects.verdict &&
+                                                     after.pending && after.pending->origin == change_origin::proposal)
+    if (change* c = find(after.pending->generation)) c->request = p->request;
   check_failures(input, effects, now);
   check_issue(after, effects, now, at);
   shadow_.live_known = after.live_known;

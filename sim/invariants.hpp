@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sim/authority_checks.hpp"
 #include "sim/measure.hpp"
 #include "sim/scenario.hpp"
 
@@ -22,12 +23,13 @@ struct finding {
   std::string what;
 };
 
-/// What the loop looks like after one step, for the checks that need no history of their own. Absent parts are down.
-struct loop_view {
+/// What the world looks like after one step, for the checks that need no history of their own. Absent parts are down.
+struct world_view {
   const governor_state* governor{nullptr};
   const engine_state* engine{nullptr};
   const sensor_state* sensor{nullptr};
   const supervision_state* supervision{nullptr};
+  const authority_state* authority{nullptr};
   const knob_values* plant{nullptr};
   std::size_t mail{0};          ///< messages and timers under way
   std::size_t audit_backlog{0}; ///< batches not yet durable
@@ -97,10 +99,12 @@ public:
   /// The run does not come to its end.
   void overdue(std::string what) { fail("I12", std::move(what)); }
 
-  void after_step(const loop_view& view);
+  void after_step(const world_view& view);
+
+  [[nodiscard]] authority_checks& authority() { return authority_; }
 
   [[nodiscard]] const std::optional<finding>& first() const { return first_; }
-  [[nodiscard]] std::uint64_t hash() const { return hash_; }
+  [[nodiscard]] std::uint64_t hash() const { return hash_ ^ authority_.hash(); }
 
 private:
   /// One change from intent on.
@@ -116,6 +120,7 @@ private:
     bool restarts{false}; ///< of a rollback: the first of a row of attempts
     duration issued_at{0};
     std::optional<duration> applied_at;
+    std::string request; ///< of the authority
   };
   struct base_move {
     duration at{0};
@@ -126,6 +131,7 @@ private:
     duration since{0};
     std::uint64_t generation{0};
     bool by_apply{false};
+    bool adopted{false}; ///< somebody else's values: whoever measures hears of it later
   };
   struct interval {
     duration begin{0};
@@ -175,11 +181,11 @@ private:
   void check_holds_kept(const governor_state& persisted, const governor_state& after, instant now);
 
   // invariants_progress.cpp
-  void check_sizes(const loop_view& v);
-  void check_at_rest(const loop_view& v);
-  void check_timers(const loop_view& v);
-  void check_progress(const loop_view& v);
-  void check_end(const loop_view& v);
+  void check_sizes(const world_view& v);
+  void check_at_rest(const world_view& v);
+  void check_timers(const world_view& v);
+  void check_progress(const world_view& v);
+  void check_end(const world_view& v);
 
   const scenario& scenario_;
   const std::vector<knob_spec>& knobs_;
@@ -187,6 +193,7 @@ private:
   std::optional<finding> first_;
   std::uint64_t hash_{0x243F6A8885A308D3ULL};
 
+  authority_checks authority_;
   shadow shadow_;
   std::deque<change> changes_;          ///< the last few
   std::uint64_t pending_generation_{0}; ///< of the change whose answer is awaited; 0 = none

@@ -17,6 +17,7 @@ void invariants::check_standing(const proposal& p, const governor_state& after) 
   if (p.base_generation != shadow_.generation)
     fail("I11", who + "for generation " + std::to_string(p.base_generation) + ", live is " +
                     std::to_string(shadow_.generation));
+  if (!p.request.empty() && p.epoch != scenario_.epoch) fail("I8", who + "under another epoch");
   if (engine_misled_ && p.source == name_of(scenario_.engine.strategy))
     fail("I6", who + "although it is built on a window measured under another generation");
   if (!(after.pending->wanted == p.values)) fail("I3", who + "with other values than it asked for");
@@ -47,6 +48,9 @@ void invariants::check_issue(const governor_state& after, const governor_effects
   if (!c->acknowledged)
     fail("I2",
          "generation " + std::to_string(c->generation) + " is applied before the audit has acknowledged its record");
+  const bool by_program = c->origin == change_origin::operator_change && c->automatic;
+  if (by_program && shadow_.holds.any())
+    fail("I4", "generation " + std::to_string(c->generation) + ", no person's doing, is applied in safe mode");
   if (c->origin != change_origin::proposal) return;
   if (shadow_.holds.any() || is_frozen(after.safe_mode))
     fail("I4", "generation " + std::to_string(c->generation) + ", a proposal, is applied in safe mode");

@@ -40,6 +40,7 @@ void invariants::window_closed(const objective_window& window) {
   double sum = 0;
   std::string wrong;
   bool misdated = false;
+  bool adopted = false;
   for (const collected& c : collected_) {
     sum += c.objective;
     const interval& truth = truths_[c.truth];
@@ -47,6 +48,7 @@ void invariants::window_closed(const objective_window& window) {
     // The era in force until the end of the measurement must have begun, and settled, before its start.
     const auto after = std::ranges::lower_bound(eras_, truth.end, {}, &era::since);
     const era& e = after == eras_.begin() ? *after : *std::prev(after);
+    adopted |= e.adopted;
     const duration settled = e.since + (e.by_apply ? scenario_.window.settle_time : 0us);
     if (e.generation != window.generation)
       wrong = "a window of generation " + std::to_string(window.generation) + " holds a digest measured under " +
@@ -57,7 +59,7 @@ void invariants::window_closed(const objective_window& window) {
   }
   if (!wrong.empty() && !misdated) {
     // Where the sensor stamps, nobody can know before the governor has spoken; where the plant does, everybody can.
-    if (!scenario_.habits.stamped_by_sensor && shadow_.live_known) return fail("I6", wrong);
+    if (!scenario_.habits.stamped_by_sensor && shadow_.live_known && !adopted) return fail("I6", wrong);
     if (tainted_.size() == 64) tainted_.pop_front();
     tainted_.emplace_back(window.generation, window.end);
   }

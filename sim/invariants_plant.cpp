@@ -105,7 +105,7 @@ void invariants::check_base_move(const change& c, duration at) {
                               " of " + knobs_[i].name + " within a minute, allowed " +
                               std::to_string(g.direction_flip_limit));
     }
-    if (!ranges_[i].ordered()) continue;
+    if (!ranges_[i].ordered() || !c.automatic) continue; // the distance is a person's to widen
     const double before = std::abs(ranges_[i].fraction(shadow_.baseline[i], shadow_.base[i]));
     const double after = std::abs(ranges_[i].fraction(shadow_.baseline[i], c.wanted[i]));
     if (!(after <= g.max_baseline_distance * (1 + rounding) + rounding) && !(after <= before))

@@ -15,7 +15,7 @@ constexpr duration timer_slack = 3s;
 
 } // namespace
 
-void invariants::check_sizes(const loop_view& v) {
+void invariants::check_sizes(const world_view& v) {
   const auto within = [&](std::size_t size, std::size_t cap, const char* what) {
     if (size > cap)
       fail("I12", std::string(what) + " holds " + std::to_string(size) + " entries, at most " + std::to_string(cap) +
@@ -52,7 +52,7 @@ void invariants::check_sizes(const loop_view& v) {
   within(v.actuator_backlog, 100, "the actuator's queue");
 }
 
-void invariants::check_at_rest(const loop_view& v) {
+void invariants::check_at_rest(const world_view& v) {
   if (v.governor == nullptr || !trusted_) return;
   const governor_state& g = *v.governor;
   if (g.pending || !g.live_known || g.restore != wanted_restore::none) return;
@@ -62,7 +62,7 @@ void invariants::check_at_rest(const loop_view& v) {
                             number_text((*v.plant)[i]));
 }
 
-void invariants::check_timers(const loop_view& v) {
+void invariants::check_timers(const world_view& v) {
   if (v.governor == nullptr) return;
   for (const auto& hold : v.governor->safe_mode.holds) {
     if (!hold) continue;
@@ -77,7 +77,7 @@ void invariants::check_timers(const loop_view& v) {
   }
 }
 
-void invariants::check_progress(const loop_view& v) {
+void invariants::check_progress(const world_view& v) {
   const bool frozen = v.governor == nullptr || is_frozen(v.governor->safe_mode);
   if (!frozen && was_frozen_) free_since_ = v.at;
   was_frozen_ = frozen;
@@ -99,7 +99,7 @@ void invariants::check_progress(const loop_view& v) {
   const duration evidence = scenario_.window.settle_time * 2 + between * 40 + scenario_.window.max_age + 5s;
   if (holds(v.governor->safe_mode, safe_mode_reason::telemetry_lost) && v.sensor != nullptr && known &&
       v.at - std::max(calm, known_since_) > scenario_.governor.safe_mode.telemetry_timeout + evidence &&
-      !scenario_.operators && !scenario_.rival)
+      !scenario_.operators && !scenario_.rival && !scenario_.authority)
     return fail("I12", "telemetry has been flowing again for " + number_text(seconds_of(v.at - calm)) +
                            " s, but the loop still misses it");
 
@@ -126,7 +126,7 @@ void invariants::check_progress(const loop_view& v) {
          "nothing is wrong, but the proposer has been silent for " + number_text(seconds_of(v.at - since)) + " s");
 }
 
-void invariants::check_end(const loop_view& v) {
+void invariants::check_end(const world_view& v) {
   if (!stop_at_ || v.governor == nullptr) return;
   const timing& t = scenario_.times;
   const duration bound = 8 * (t.audit_timeout + t.actuation_timeout) + 10s;
@@ -135,7 +135,7 @@ void invariants::check_end(const loop_view& v) {
                     " s ago, and the loop has not stopped");
 }
 
-void invariants::after_step(const loop_view& v) {
+void invariants::after_step(const world_view& v) {
   if (first_) return;
   if (v.at == same_time_) {
     if (++steps_at_same_time_ > 2000) fail("I12", "the loop spins: 2000 steps and no time passes");
@@ -148,6 +148,7 @@ void invariants::after_step(const loop_view& v) {
   check_timers(v);
   check_progress(v);
   check_end(v);
+  if (scenario_.authority) authority_.look(v.authority, v.now, v.at);
 }
 
 void invariants::supervised(const supervision_decision& d, std::size_t ended, const std::vector<bool>& running) {

@@ -96,7 +96,7 @@ void engine_actor::on_process_end() {
 }
 
 void engine_actor::poll() {
-  if (!ready_) return;
+  if (!ready_ || (scenario_.authority && !scenario_.authority->strategy)) return;
   kernel_.crash_point(party::engine);
   engine_decision d = policies_.next_proposal(state_, scenario_.engine, kernel_.now());
   if (d.look_again) kernel_.arm(party::engine, *d.look_again - kernel_.now(), alarm::look, ++look_token_);

@@ -104,6 +104,8 @@ public:
   void on(load_answer& a);
   void on(const read_answer& a);
   void on(const subscribe& s) { tell(s.who); }
+  void on(const status_request& r);
+  void on(const order_mail& o);
   void on(const stop_request& s);
   void on(const alarm_mail& a);
   /// Tells a listener that has just started.
@@ -117,8 +119,14 @@ public:
 
 private:
   enum class phase : std::uint8_t { down, loading, reading, running, stopped };
-  void decide(const governor_input& input, std::optional<party> requester);
-  void enact(governor_effects effects, std::optional<party> requester, operator_action command);
+  /// Who waits for a verdict or for the answer to a command.
+  struct requester {
+    party who{};
+    std::uint64_t token{0}; ///< the authority's
+  };
+  void decide(const governor_input& input, std::optional<requester> from = std::nullopt);
+  void enact(governor_effects effects, std::optional<requester> from, operator_action command);
+  void answer(const requester& to, const proposal_verdict& verdict);
   void hand_over_records(governor_effects& effects);
   void recover(const std::optional<knob_values>& actual);
   void ask_store();
@@ -127,6 +135,7 @@ private:
 
   struct unanswered_command {
     std::uint64_t batch;
+    party to;
     command_answer answer;
   };
 
@@ -138,7 +147,7 @@ private:
   governor_state state_;
   std::unique_ptr<governor_state> persisted_;
   std::string give_up_text_;
-  std::optional<party> requester_;          ///< of the proposal in flight
+  std::optional<requester> requester_;      ///< of the proposal in flight
   std::optional<live_configuration> live_;  ///< last announced
   std::deque<unanswered_command> commands_; ///< answered once their records are durable
   std::optional<stop_request> stop_;        ///< came while starting

@@ -1,5 +1,6 @@
 // homeostat_sim: years of a governed loop in minutes. Exit code 0: every invariant held; 1: one did not; 2: usage.
 #include "sim/campaign.hpp"
+#include "sim/scenarios/runaway.hpp"
 
 #include <charconv>
 #include <cstdio>
@@ -14,6 +15,7 @@ using namespace homeostat;
 constexpr const char* usage_text =
     "usage: homeostat_sim [--seeds N] [--first S] [--jobs J] [--output table|json] [--all]\n"
     "       homeostat_sim --seed S [--trace]\n"
+    "       homeostat_sim --scenario NAME\n"
     "\n"
     "  --seeds N    how many seeds to run (default 1000)\n"
     "  --first S    the first of them (default 1)\n"
@@ -21,7 +23,9 @@ constexpr const char* usage_text =
     "  --output F   table (default) or json\n"
     "  --all        go on after a violation and report every one\n"
     "  --seed S     run one seed\n"
-    "  --trace      with --seed: print every event\n";
+    "  --trace      with --seed: print every event\n"
+    "  --scenario N a way in which feedback runs away, without its mitigation and with it: oscillation, noise,\n"
+    "               gaming, cascade, drift, or all\n";
 
 struct arguments {
   sim::campaign_settings campaign;
@@ -74,6 +78,18 @@ std::optional<arguments> parse(int count, char** values) {
   return a;
 }
 
+/// @returns the exit code.
+int show_scenario(std::string_view name) {
+  bool found = false;
+  for (const std::string_view known : sim::runaway_names()) {
+    if (name != known && name != "all") continue;
+    found = true;
+    std::fputs(sim::as_table(*sim::run_runaway(known)).c_str(), stdout);
+  }
+  if (!found) std::fprintf(stderr, "homeostat_sim: no scenario '%s'\n%s", std::string(name).c_str(), usage_text);
+  return found ? 0 : 2;
+}
+
 int run_one(const arguments& a, const sim::policy_set& policies) {
   const sim::run_result r =
       a.trace ? sim::run_seed(*a.seed, policies, [](const std::string& line) { std::puts(line.c_str()); })
@@ -95,6 +111,7 @@ int main(int count, char** values) {
     std::fputs(usage_text, stdout);
     return 0;
   }
+  if (count == 3 && std::string_view(values[1]) == "--scenario") return show_scenario(values[2]);
   const auto a = parse(count, values);
   if (!a) return 2;
   const sim::policy_set policies;

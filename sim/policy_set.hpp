@@ -1,5 +1,6 @@
 #pragma once
 
+#include "policies/authority/authority.hpp"
 #include "policies/safety/governor.hpp"
 #include "policies/search/adaptive_engine.hpp"
 #include "policies/supervision/restart.hpp"
@@ -35,6 +36,14 @@ public:
   [[nodiscard]] virtual engine_decision next_proposal(engine_state& s, const engine_settings& settings,
                                                       instant now) const {
     return homeostat::next_proposal(s, settings, now);
+  }
+  [[nodiscard]] virtual authority_effects authorise(const authority_config& config, authority_state& state,
+                                                    const authority_input& input, instant now) const {
+    return homeostat::decide(config, state, input, now);
+  }
+  [[nodiscard]] virtual authority_state start_authority(const authority_config& config, authority_memory memory,
+                                                        instant now) const {
+    return homeostat::start_authority(config, std::move(memory), now);
   }
   [[nodiscard]] virtual supervision_decision on_child_end(const supervision_settings& settings,
                                                           supervision_state& state,

@@ -106,22 +106,14 @@ void draw_guards(draw& d, governor_config& g, duration interval) {
   g.safe_mode.telemetry_timeout = scaled(interval, d.uniform(40, 80)) + d.span(1s, 10s);
 }
 
-void add_periods(draw& d, fault_plan& plan, duration run, double rate, double longest) {
-  plan.rate = rate;
-  const std::uint32_t count = d.whole(1, 3);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const duration begin = scaled(run, d.uniform(0, 0.9));
-    plan.periods.push_back({.begin = begin, .end = begin + scaled(run, d.uniform(0.2 * longest, longest))});
-  }
-}
-
 /// What each fault does at most: its chance per opportunity and the longest share of the run it lasts.
 struct fault_shape {
   double low;
   double high;
   double longest;
 };
-constexpr std::array<fault_shape, fault_count> shapes{{
+/// Of the faults that any run may have; those of the authority's mail come with it.
+constexpr std::array<fault_shape, 27> shapes{{
     {0.05, 0.6, 0.2},   {0.05, 0.5, 0.2},   {0.05, 0.5, 0.2},   {0.05, 0.5, 0.2}, {0.05, 0.4, 0.2},   {0.05, 0.5, 0.2},
     {0.05, 0.5, 0.2},   {0.02, 0.2, 0.2},   {0.02, 0.1, 0.2},   {1, 1, 0.12},     {0.005, 0.03, 0.3}, {0.1, 0.8, 0.1},
     {0.1, 0.8, 0.1},    {0.1, 1, 0.1},      {0.1, 0.6, 0.15},   {0.1, 0.6, 0.15}, {0.1, 0.5, 0.15},   {0.1, 0.6, 0.15},
@@ -133,7 +125,7 @@ void draw_faults(draw& d, scenario& s) {
   // Some runs have a single fault, some a few, some nearly all of them: bugs hide in combinations.
   const double chance = d.chance(0.3) ? 0.06 : d.chance(0.5) ? 0.2 : 0.5;
   const double breadth = d.uniform(0.2, 1.0);
-  for (std::size_t i = 0; i < fault_count; ++i) {
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
     if (!d.chance(chance)) continue;
     const fault_shape& shape = shapes[i];
     add_periods(d, s.faults[i], s.times.run, d.uniform(shape.low, shape.high), shape.longest * breadth);
@@ -145,6 +137,15 @@ void draw_faults(draw& d, scenario& s) {
 }
 
 } // namespace
+
+void add_periods(draw& d, fault_plan& plan, duration run, double rate, double longest) {
+  plan.rate = rate;
+  const std::uint32_t count = d.whole(1, 3);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const duration begin = scaled(run, d.uniform(0, 0.9));
+    plan.periods.push_back({.begin = begin, .end = begin + scaled(run, d.uniform(0.2 * longest, longest))});
+  }
+}
 
 scenario draw_scenario(std::uint64_t seed) {
   draw d(seed, 1);
@@ -180,6 +181,9 @@ scenario draw_scenario(std::uint64_t seed) {
   s.revert_on_exit = d.chance(0.4);
   s.engine_remembers = d.chance(0.7);
   if (!s.fault_free) draw_faults(d, s);
+  // From a stream of its own again: the other worlds are what they were without it.
+  draw with(seed, 10);
+  if (!s.fault_free && with.chance(0.3)) draw_authority(with, s);
   return s;
 }
 
@@ -190,6 +194,7 @@ std::string describe(const scenario& s) {
   if (s.engine.strategy == online_kind::adaptive) text += ", adaptive";
   if (s.fault_free) text += ", fault-free";
   if (s.operators) text += ", operators";
+  if (s.authority) text += std::string(", authority, ") + (s.authority->strategy ? "tuned" : "gated");
   if (s.rival) text += ", hostile proposer";
   if (s.habits.rounds_to_float) text += ", float read-back";
   if (s.habits.embedded) text += ", embedded";

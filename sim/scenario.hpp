@@ -1,5 +1,6 @@
 #pragma once
 
+#include "policies/authority/authority.hpp"
 #include "policies/safety/governor.hpp"
 #include "policies/search/adaptive_engine.hpp"
 #include "policies/supervision/restart.hpp"
@@ -36,6 +37,18 @@ struct plant_habits {
   bool starts_elsewhere{false};  ///< is not at the defaults when the loop starts for the first time
 };
 
+/// The authority of a run, the second loop it governs, and the people who decide.
+struct authority_scenario {
+  authority_config config; ///< of "loop", the one under simulation, and "neighbour"
+  governor_config neighbour;
+  duration request_timeout{0};
+  duration verdict_timeout{0};
+  duration observe_every{0};
+  duration pause{0};    ///< between two doings of people, mean
+  bool strategy{false}; ///< the loop's own strategy runs too; else nothing moves it but what the authority lets pass
+  supervision_settings supervision;
+};
+
 /// One run, wholly drawn from its seed.
 struct scenario {
   std::uint64_t seed{0};
@@ -54,9 +67,15 @@ struct scenario {
   bool revert_on_exit{false};
   bool engine_remembers{true}; ///< the strategy's state survives a crash of the process
   std::uint64_t epoch{0};
+  std::optional<authority_scenario> authority;
 };
 
 [[nodiscard]] scenario draw_scenario(std::uint64_t seed);
+
+/// Gives a drawn scenario an authority (scenario_authority.cpp).
+void draw_authority(draw& d, scenario& s);
+/// One fault's chance and periods of activity. @param longest  of the run, a share.
+void add_periods(draw& d, fault_plan& plan, duration run, double rate, double longest);
 
 /// @returns one line about a scenario, for traces.
 [[nodiscard]] std::string describe(const scenario& s);

@@ -10,6 +10,34 @@ audit_store::audit_store(kernel& k, const scenario& s, invariants& check) : kern
 void audit_store::write(batch_mail& batch) {
   for (const audit_record& r : batch.records) check_.durable(r), ++records_;
   if (batch.state) state_ = std::move(batch.state);
+  if (batch.authority) keep(*batch.authority);
+}
+
+void audit_store::keep(const authority_batch& batch) {
+  for (const auto& [id, p] : batch.proposals) {
+    check_.authority().kept(id, p ? &*p : nullptr);
+    if (p)
+      proposals_[id] = *p;
+    else
+      proposals_.erase(id);
+  }
+  for (const auto& [id, r] : batch.advice)
+    if (r)
+      advice_[id] = *r;
+    else
+      advice_.erase(id);
+  if (batch.index) index_ = batch.index;
+}
+
+std::unique_ptr<authority_memory> audit_store::memory() const {
+  auto memory = std::make_unique<authority_memory>();
+  if (!index_) return memory;
+  memory->ledger = index_->ledger;
+  for (const std::uint64_t id : index_->proposals)
+    if (const auto p = proposals_.find(id); p != proposals_.end()) memory->proposals.push_back(p->second);
+  for (const std::string& id : index_->advice)
+    if (const auto r = advice_.find(id); r != advice_.end()) memory->advice.push_back(r->second);
+  return memory;
 }
 
 /// A refused ticket refuses the change and nothing else: what has happened already must be told.
@@ -30,6 +58,8 @@ void audit_store::on(batch_mail batch) {
     batch = without_intent(std::move(batch));
     if (batch.records.empty()) return;
   }
+  if (full && batch.authority)
+    return kernel_.send(party::store, party::authority, batch_result{.id = batch.id, .durable = false});
   queue_.push_back(std::move(batch));
   begin_flush();
 }
@@ -58,6 +88,10 @@ void audit_store::on(const alarm_mail& a) {
     if (!failed || durable_anyway) write(batch);
     const std::uint64_t id = batch.id;
     const bool kept = failed && !durable_anyway;
+    if (batch.authority) { // all of it or nothing: who wrote it knows what to do
+      kernel_.send(party::store, party::authority, batch_result{.id = id, .durable = !failed});
+      continue;
+    }
     if (batch.ticket) {
       if (!failed) check_.acknowledged(*batch.ticket);
       kernel_.send(party::store, party::governor,
@@ -77,13 +111,17 @@ void audit_store::on(const alarm_mail& a) {
 }
 
 void audit_store::on(const load_request& request) {
-  load_token_ = request.token;
+  (request.from == party::authority ? authority_load_token_ : load_token_) = request.token;
   answer_loads();
 }
 
 void audit_store::answer_loads() {
   // Behind all that waits: a governor that starts must see what its predecessor handed over.
-  if (!load_token_ || flushing_ || !queue_.empty()) return;
+  if (flushing_ || !queue_.empty()) return;
+  if (authority_load_token_)
+    kernel_.send(party::store, party::authority,
+                 memory_mail{.token = *std::exchange(authority_load_token_, std::nullopt), .memory = memory()});
+  if (!load_token_) return;
   load_answer answer{.token = *load_token_, .ok = true, .state = nullptr};
   if (state_) answer.state = std::make_unique<governor_state>(*state_);
   load_token_.reset();
@@ -97,6 +135,7 @@ void audit_store::on_process_end() {
   in_flush_ = 0;
   flushing_ = false;
   load_token_.reset();
+  authority_load_token_.reset();
   kernel_.kill(party::store);
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -31,6 +32,8 @@ public:
 private:
   void begin_flush();
   void write(batch_mail& batch);
+  void keep(const authority_batch& batch);
+  [[nodiscard]] std::unique_ptr<authority_memory> memory() const;
   [[nodiscard]] static batch_mail without_intent(batch_mail batch);
   void answer_loads();
 
@@ -41,6 +44,10 @@ private:
   std::size_t in_flush_{0}; ///< batches at the front that the present flush carries
   bool flushing_{false};
   std::optional<std::uint64_t> load_token_;
+  std::optional<std::uint64_t> authority_load_token_;
+  std::optional<authority_index> index_; ///< of what the authority has kept
+  std::map<std::uint64_t, config_proposal> proposals_;
+  std::map<std::string, config_recommendation> advice_;
   std::unique_ptr<const governor_state> state_;
   std::uint64_t records_{0};
 };

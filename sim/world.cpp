@@ -16,11 +16,17 @@ world::world(const scenario& s, const policy_set& policies, std::function<void(s
       store_(kernel_, s, check_), actuator_(kernel_, s, plant_, check_), sensor_(kernel_, s, policies, source_, check_),
       engine_(kernel_, s, policies, check_), governor_(kernel_, s, policies, check_),
       supervisor_(kernel_, s, policies, actuator_, governor_, sensor_, engine_, check_), operators_(kernel_, s, check_),
-      rival_(kernel_, s) {}
+      rival_(kernel_, s), authority_(kernel_, s, policies, check_), neighbour_(kernel_, s, policies, check_),
+      reviewers_(kernel_, s, check_), policies_(policies) {
+  node_.rng = chacha8_rng(s.seed, 14);
+}
 
 void world::boot() {
   kernel_.bear(party::store);
   supervisor_.start();
+  if (!scenario_.authority) return;
+  node_.restarts.clear();
+  authority_.start();
 }
 
 void world::end_process() {
@@ -28,6 +34,7 @@ void world::end_process() {
   kernel_.note([] { return std::string("world: the process dies"); });
   // First what is under way reaches the plant and the disk, or does not; then everything in memory is gone.
   supervisor_.on_process_end();
+  authority_.end();
   store_.on_process_end();
   source_.on_process_end();
   plant_.relabel(0);
@@ -45,6 +52,16 @@ void world::end_process() {
   kernel_.arm(party::world, down, alarm::boot);
 }
 
+void world::end_authority() {
+  kernel_.note([] { return std::string("node supervisor: the authority has ended"); });
+  authority_.end();
+  const supervision_decision d = policies_.on_child_end(scenario_.authority->supervision, node_,
+                                                        {child_restart::permanent}, {false}, 0, true, kernel_.now());
+  // A node without its authority is no node: it ends, and whoever started it starts it again.
+  if (d.what == supervision_decision::verdict::give_up) return end_process();
+  if (!d.start.empty()) kernel_.arm(party::world, d.delay, alarm::start, crashes_);
+}
+
 void world::to_world(const mail& m) {
   if (std::holds_alternative<governor_stopped>(m)) {
     check_.stopped(governor_.last_state(), plant_.values(), kernel_.at());
@@ -54,6 +71,7 @@ void world::to_world(const mail& m) {
   const auto* a = std::get_if<alarm_mail>(&m);
   if (a == nullptr) return;
   if (a->what == alarm::boot) boot();
+  if (a->what == alarm::start && a->token == crashes_) authority_.start();
   if (a->what == alarm::stop) {
     stopping_ = true;
     check_.stop_requested(scenario_.revert_on_exit, kernel_.at());
@@ -94,14 +112,18 @@ void world::dispatch(kernel::delivery& d) {
     }
     return hand(operators_, d.content);
   case party::world: return to_world(d.content);
+  case party::authority: return hand(authority_, d.content);
+  case party::neighbour: return hand(neighbour_, d.content);
+  case party::reviewers: return hand(reviewers_, d.content);
   }
 }
 
 void world::look() {
   check_.after_step({.governor = governor_.state(),
-                     .engine = engine_.state(),
+                     .engine = scenario_.authority && !scenario_.authority->strategy ? nullptr : engine_.state(),
                      .sensor = sensor_.state(),
                      .supervision = &supervisor_.state(),
+                     .authority = authority_.state(),
                      .plant = &plant_.values(),
                      .mail = kernel_.waiting(),
                      .audit_backlog = store_.backlog(),
@@ -124,6 +146,10 @@ run_result world::run() {
   boot();
   if (scenario_.operators) operators_.start();
   if (scenario_.rival) rival_.start();
+  if (scenario_.authority) {
+    neighbour_.start();
+    reviewers_.start();
+  }
   kernel_.arm(party::world, scenario_.times.run, alarm::stop);
   while (!over_ && !check_.first()) {
     auto delivery = kernel_.next();
@@ -131,7 +157,10 @@ run_result world::run() {
     try {
       dispatch(*delivery);
     } catch (const process_crash&) { end_process(); } catch (const child_crash& crash) {
-      supervisor_.on_child_crash(crash.who);
+      if (crash.who == party::authority)
+        end_authority();
+      else
+        supervisor_.on_child_crash(crash.who);
     }
     look();
     if (kernel_.at() > scenario_.times.run + longest_shutdown)
@@ -163,6 +192,8 @@ run_result world::result() const {
   r.gave_up = supervisor_.given_up();
   r.stopped = stopped_;
   r.governor = governor_.tally();
+  r.authority = authority_.tally();
+  r.calls = reviewers_.calls();
   r.engine_refusals = engine_.refusals();
   r.digest_faults = sensor_.faults();
   return r;

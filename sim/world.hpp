@@ -1,11 +1,14 @@
 #pragma once
 
 #include "sim/actuator.hpp"
+#include "sim/authority_actor.hpp"
 #include "sim/invariants.hpp"
 #include "sim/kernel.hpp"
 #include "sim/loop_actors.hpp"
+#include "sim/neighbour.hpp"
 #include "sim/people.hpp"
 #include "sim/plant.hpp"
+#include "sim/reviewers.hpp"
 #include "sim/source.hpp"
 #include "sim/store.hpp"
 #include "sim/supervisor.hpp"
@@ -37,6 +40,8 @@ struct run_result {
   bool gave_up{false};
   bool stopped{false}; ///< by an ordered shutdown
   governor_tally governor;
+  authority_tally authority;
+  std::uint64_t calls{0};
   std::array<std::uint64_t, violation_code_count> engine_refusals{};
   std::array<std::uint64_t, digest_fault_count> digest_faults{};
 };
@@ -51,6 +56,7 @@ public:
 private:
   void boot();
   void end_process();
+  void end_authority();
   void dispatch(kernel::delivery& d);
   void to_world(const mail& m);
   void look();
@@ -69,6 +75,11 @@ private:
   loop_supervisor supervisor_;
   operators operators_;
   rival rival_;
+  authority_actor authority_;
+  neighbour neighbour_;
+  reviewers reviewers_;
+  supervision_state node_; ///< of the node supervisor, which keeps the authority
+  const policy_set& policies_;
   bool stopping_{false};
   bool over_{false};
   bool stopped_{false};

@@ -101,6 +101,7 @@ void authority_turn::note(audit_kind kind, const config_proposal& p, std::string
   const wanted_change& first = p.changes.front();
   audit_record& r = record(kind, first.loop, actor);
   r.classification = p.classification;
+  if (r.revision == 0) r.revision = first.base_revision; // not seen since a restart: as last known
   if (!p.source.empty()) r.source = p.source;
   r.evidence = p.evidence;
   r.before = first.before;
@@ -135,6 +136,10 @@ void authority_turn::on(const advice_decision& d) {
   if (d.verb == advice_verb::accept && (!view.known || view.base == r.values))
     return answer(review_refusal::conflict, view.known ? "loop " + r.loop + " has these values already"
                                                        : "loop " + r.loop + " does not report its values now");
+  if (d.verb == advice_verb::accept && waiting() >= config_.review.max_open) {
+    const review_error full = too_many();
+    return answer(full.kind, full.text);
+  }
   const auto until = d.snooze ? std::optional(now_ + *d.snooze) : std::nullopt;
   if (auto ok = decide_advice(r, d.verb, d.actor, d.text, until, now_); !ok)
     return answer(review_refusal::conflict, ok.error());
@@ -145,19 +150,21 @@ void authority_turn::on(const advice_decision& d) {
   entry.after = r.values;
   entry.text += "recommendation " + r.id + " " + std::string(name_of(r.state)) + (d.text.empty() ? "" : ": " + d.text);
   if (d.verb != advice_verb::accept) return;
-  // From now on it is a proposal like any other. What the source recommended, a person now wants.
+  // From now on it is a proposal like any other. What the source recommended, a person now wants; who recommended it
+  // himself has to find somebody else to approve it (I11).
+  const bool approved = d.may_approve && d.actor != r.author;
   config_proposal p;
   p.changes.push_back({.loop = r.loop, .base_revision = view.revision, .before = view.base, .values = view.base});
   for (std::size_t i = 0; i < r.values.size(); ++i)
     if (r.values[i] != r.before[i]) p.changes.front().values[i] = r.values[i];
   p.source = r.source;
-  p.author = d.may_approve ? r.source : d.actor;
+  p.author = approved ? r.author : d.actor;
   p.rationale = "recommendation " + r.id;
   p.evidence = r.evidence;
   p.confidence = r.confidence;
   p.expected_gain = r.expected_gain;
   config_proposal& opened = open(std::move(p));
-  if (d.may_approve) {
+  if (approved) {
     settle(opened, review_state::approved, d.actor, d.text, now_);
     opened.by_person = true;
     note(audit_kind::proposal_decided, opened, "approved", d.actor);
@@ -200,8 +207,10 @@ std::optional<instant> authority_turn::next_look() const {
   for (const auto& [id, p] : state_.proposals) {
     consider(next_review(p, config_.review).at);
     if (p.state == review_state::approved) {
-      consider(p.retry_at);
-      consider(*p.decided + config_.review.expire_after);
+      // What is due already waits for its loop: the loop's next observation comes back to it, time does not.
+      for (const std::optional<instant> at : {p.retry_at, std::optional(*p.decided + config_.review.expire_after),
+                                              std::optional(*p.decided + 2 * config_.review.expire_after)})
+        if (at > now_) consider(at);
     }
   }
   for (const auto& [id, r] : state_.advice) consider(next_advice(r, config_.advice_expires));

@@ -139,6 +139,8 @@ struct loop_observation {
   knob_values baseline;
   bool frozen{false};
   std::string last_request;
+  std::uint64_t last_request_revision{0};     ///< the one that request made
+  bool request_in_flight{false};              ///< what was asked last is being applied: the rest is about to change
   std::vector<std::optional<double>> metrics; ///< one per rule; empty: none were sensed
 };
 

@@ -31,7 +31,8 @@ bool time_may_cure(violation_code code) {
 void authority_turn::follow_timers() {
   // What was approved and cannot be applied for so long was approved for another world (I12).
   for (auto& [id, p] : state_.proposals)
-    if (p.state == review_state::approved && now_ - *p.decided >= config_.review.expire_after)
+    if (p.state == review_state::approved &&
+        now_ - *p.decided >= (is_outcome_open(p) ? 2 : 1) * config_.review.expire_after)
       give_up(p, review_state::expired, "homeostat", "approved, but could not be applied in time: " + p.decision);
   for (auto& [id, p] : state_.proposals)
     for (review_event e = expire_review(p, config_.review, now_); e != review_event::none;
@@ -63,8 +64,7 @@ void authority_turn::ask_governors() {
 }
 
 bool authority_turn::spend_budget(config_proposal& p) {
-  const bool first = std::ranges::all_of(p.changes, [](const wanted_change& c) { return c.steps_taken == 0; });
-  if (p.by_person || !first) return true;
+  if (p.by_person || p.counted) return true;
   if (auto at = next_allowed(state_.ledger.changes, now_)) {
     p.retry_at = at;
     p.decision = "waits: the hour's changes without a person are used up";
@@ -72,6 +72,8 @@ bool authority_turn::spend_budget(config_proposal& p) {
     return false;
   }
   accept(state_.ledger.changes, now_);
+  p.counted = true; // once, however often the governor has to be asked
+  touch(p);
   effects_.ledger = true;
   return true;
 }
@@ -100,11 +102,17 @@ void authority_turn::ask_governor(config_proposal& p) {
   if (next == p.changes.end()) return;
   const governed_loop& loop = *loop_named(next->loop);
   loop_view& view = state_.loops.at(next->loop);
-  if (view.request || !view.known) return; // one at a time; the loop's next observation comes back here
-  if (view.revision != next->base_revision)
-    return give_up(p, review_state::stale, "homeostat",
-                   "loop " + loop.name + " is at revision " + std::to_string(view.revision) + ", the proposal at " +
-                       std::to_string(next->base_revision));
+  if (view.request || !view.known) return;   // one at a time; the loop's next observation comes back here
+  for (const wanted_change& c : p.changes) { // decided together: nothing is begun that cannot be ended
+    const loop_view& seen = state_.loops.at(c.loop);
+    if (!c.done && seen.known && seen.revision != c.base_revision)
+      return give_up(p, review_state::stale, "homeostat",
+                     "loop " + c.loop + " is at revision " + std::to_string(seen.revision) + ", the proposal at " +
+                         std::to_string(c.base_revision));
+  }
+  if (!p.by_person && !is_within_caps(p))
+    return give_up(p, review_state::rejected, "homeostat",
+                   "beyond the total change cap by now: only a person could have decided it");
   if (view.frozen) {
     p.retry_at = now_ + retry_pause; // I4; a person's own command goes another way
     return;
@@ -117,12 +125,21 @@ void authority_turn::ask_governor(config_proposal& p) {
   effects_.requests.push_back({.loop = loop.name, .wanted = std::move(wanted)});
 }
 
-void authority_turn::take_step(config_proposal& p, std::size_t change, std::uint64_t revision,
-                               const knob_values& values) {
+bool authority_turn::is_outcome_open(const config_proposal& p) const {
+  if (p.state != review_state::approved) return false;
+  const auto next = std::ranges::find(p.changes, false, &wanted_change::done);
+  if (next == p.changes.end()) return false;
+  const loop_view& view = state_.loops.at(next->loop);
+  return view.request ? view.request->proposal == p.id : !view.known;
+}
+
+void authority_turn::take_step(config_proposal& p, std::size_t change, std::uint64_t revision) {
   wanted_change& c = p.changes[change];
+  const governed_loop& loop = *loop_named(c.loop);
   ++c.steps_taken;
   c.base_revision = revision;
-  c.done = values == c.values;
+  // Where the walk is now, whatever has happened to the loop since.
+  c.done = steps_between(loop.knobs, c.before, c.values, loop.max_delta_per_step, c.steps_taken + 1) <= c.steps_taken;
   ++p.version;
   touch(p);
   if (std::ranges::all_of(p.changes, &wanted_change::done)) {
@@ -143,7 +160,8 @@ void authority_turn::give_up(config_proposal& p, review_state state, std::string
                                              .actor = p.by_person ? p.decided_by : "homeostat",
                                              .text = "undo of proposal " + std::to_string(p.id) + ": " + why,
                                              .values = c.before,
-                                             .override_bounds = false}});
+                                             .override_bounds = false,
+                                             .revision = c.base_revision}});
     }
   notice(std::string(name_of(state)), "proposal " + std::to_string(p.id) + ": " + why);
   settle(p, state, std::move(by), why, now_);
@@ -174,6 +192,8 @@ void authority_turn::on(const request_answer& a) {
                                .baseline = view.baseline,
                                .frozen = view.frozen,
                                .last_request = request_name(found->second, found->second.changes[asked.change]),
+                               .last_request_revision = a.verdict->accepted->revision,
+                               .request_in_flight = false,
                                .metrics = {}});
   }
   // What is live now has to be seen first.

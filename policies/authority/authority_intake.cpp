@@ -70,6 +70,16 @@ authority_turn::refusal authority_turn::check_author(const new_proposal& wish) c
   return std::nullopt;
 }
 
+std::size_t authority_turn::waiting() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(state_.proposals, [](const auto& entry) { return !is_settled(entry.second); }));
+}
+
+review_error authority_turn::too_many() const {
+  return wrong(review_refusal::too_many, std::to_string(waiting()) + " proposals wait already, expected fewer than " +
+                                             std::to_string(config_.review.max_open));
+}
+
 authority_turn::refusal authority_turn::check_standing(const new_proposal& wish,
                                                        const std::vector<wanted_change>& changes) const {
   if (const feedback_source* source = source_named(wish.source))
@@ -80,17 +90,13 @@ authority_turn::refusal authority_turn::check_standing(const new_proposal& wish,
                      "CooldownActive: source " + source->name + " may propose for loop " + change.loop + " again in " +
                          number_text(std::ceil(seconds_of(source->cooldown - (now_ - used->second)))) + " s");
     }
-  std::size_t waiting = 0;
   for (const auto& [id, p] : state_.proposals) {
     if (is_settled(p)) continue;
-    ++waiting;
     if (!wish.advice && p.source == wish.source && wants_the_same(p, changes))
       return wrong(review_refusal::conflict,
                    "proposal " + std::to_string(id) + " wants the same and is " + std::string(name_of(p.state)));
   }
-  if (waiting >= config_.review.max_open)
-    return wrong(review_refusal::too_many, std::to_string(waiting) + " proposals wait already, expected fewer than " +
-                                               std::to_string(config_.review.max_open));
+  if (waiting() >= config_.review.max_open) return too_many();
   if (wish.advice) return std::nullopt;
   for (const wanted_change& change : changes)
     if (wish.by_automation && loop_named(change.loop)->pattern == feedback_pattern::recommend)
@@ -137,19 +143,26 @@ void authority_turn::on(const new_proposal& wish) {
 
 void authority_turn::complete(config_proposal& p) const {
   std::vector<moved_knob> moved;
-  bool within_caps = true;
   for (const wanted_change& change : p.changes) {
     const governed_loop& loop = *loop_named(change.loop);
     for (std::size_t i = 0; i < loop.knobs.size(); ++i)
       if (change.values[i] != change.before[i]) moved.push_back({.loop = loop.name, .knob = &loop.knobs[i]});
-    const loop_view& view = state_.loops.at(change.loop);
-    within_caps = within_caps && within_total_change(loop.knobs, view.baseline, change.values, loop.total_change_cap);
   }
   p.risk = assess_risk(moved, {.targets = p.changes.size(), .production = config_.production, .deletion = false});
-  if (!within_caps) {
+  if (!is_within_caps(p)) {
     p.risk.terms.push_back({.text = "beyond the total change cap: a person decides", .steps = 0});
     p.may_apply_itself = false;
   }
+}
+
+bool authority_turn::is_within_caps(const config_proposal& p) const {
+  return std::ranges::all_of(p.changes, [&](const wanted_change& change) {
+    const governed_loop& loop = *loop_named(change.loop);
+    const loop_view& view = state_.loops.at(change.loop);
+    // Not seen since a restart: what was within the caps before still counts as within, until it is asked for.
+    return view.baseline.empty() ||
+           within_total_change(loop.knobs, view.baseline, change.values, loop.total_change_cap);
+  });
 }
 
 config_proposal& authority_turn::open(config_proposal p) {
@@ -166,6 +179,7 @@ void authority_turn::give_advice(const new_proposal& wish, const wanted_change& 
   config_recommendation r{.id = {},
                           .loop = change.loop,
                           .source = wish.source.empty() ? wish.author : wish.source,
+                          .author = wish.author,
                           .base_revision = change.base_revision,
                           .before = change.before,
                           .values = change.values,

@@ -34,6 +34,9 @@ private:
   void give_advice(const new_proposal& wish, const wanted_change& change);
   config_proposal& open(config_proposal p);
   void complete(config_proposal& p) const;
+  [[nodiscard]] bool is_within_caps(const config_proposal& p) const;
+  [[nodiscard]] std::size_t waiting() const;
+  [[nodiscard]] review_error too_many() const;
 
   // authority_watch.cpp: what the loops report
   void on_revision_moved(const governed_loop& loop, loop_view& view, const loop_observation& o);
@@ -47,7 +50,9 @@ private:
   void follow_timers();
   void ask_governors();
   void ask_governor(config_proposal& p);
-  void take_step(config_proposal& p, std::size_t change, std::uint64_t revision, const knob_values& values);
+  void take_step(config_proposal& p, std::size_t change, std::uint64_t revision);
+  /// What was asked for may still come into force: until its loop has been seen, nobody may say what became of it.
+  [[nodiscard]] bool is_outcome_open(const config_proposal& p) const;
   void refused(config_proposal& p, std::size_t change, const violation& v);
   void give_up(config_proposal& p, review_state state, std::string by, const std::string& why);
   [[nodiscard]] bool spend_budget(config_proposal& p);

@@ -10,7 +10,9 @@ void authority_turn::on(const loop_observation& o) {
   const governed_loop* loop = loop_named(o.loop);
   if (!loop || o.base.size() != loop->knobs.size() || o.baseline.size() != loop->knobs.size()) return;
   loop_view& view = state_.loops[o.loop];
-  if (view.request) return; // seen before our change or after it? The next one will tell
+  view.baseline = o.baseline;
+  if (o.request_in_flight) view.known = false;
+  if (view.request || o.request_in_flight) return; // seen before our change or after it? The next one will tell
   const bool first = view.revision == 0;
   const bool moved = !first && view.revision != o.revision;
   const knob_values from = view.base;
@@ -21,7 +23,6 @@ void authority_turn::on(const loop_observation& o) {
   view.generation = o.generation;
   view.frozen = o.frozen;
   view.last_request = o.last_request;
-  view.baseline = o.baseline;
   if (first || moved) on_revision_moved(*loop, view, o);
   view.revision = o.revision;
   view.base = o.base;
@@ -39,19 +40,18 @@ void authority_turn::on_revision_moved(const governed_loop& loop, loop_view& vie
       for (tuning_rule_state& rule : neighbour.rules) forget(rule);
     }
   for (tuning_rule_state& rule : view.rules) forget(rule); // measured under other values
+  view.revision = o.revision, view.base = o.base;          // before anything is set back: who moved it decides
   for (auto& [id, p] : state_.proposals) {
     if (is_settled(p)) continue;
     for (std::size_t i = 0; i < p.changes.size() && !is_settled(p); ++i) {
       wanted_change& c = p.changes[i];
       if (c.loop != loop.name || c.base_revision == o.revision || c.done) continue;
-      // Our own change whose receipt was lost, in a crash or a timeout, is not somebody else's.
-      if (p.state == review_state::approved && o.last_request == request_name(p, c)) {
-        view.revision = o.revision, view.base = o.base;
-        take_step(p, i, o.revision, o.base);
-      } else {
-        give_up(p, review_state::stale, "homeostat",
-                "StaleRevision: loop " + loop.name + " moved to revision " + std::to_string(o.revision));
-      }
+      // Our own change whose receipt was lost, in a crash or a timeout, is not somebody else's; what came after it is.
+      if (p.state == review_state::approved && o.last_request == request_name(p, c))
+        take_step(p, i, o.last_request_revision);
+      if (is_settled(p) || c.done || c.base_revision == o.revision || is_outcome_open(p)) continue;
+      give_up(p, review_state::stale, "homeostat",
+              "StaleRevision: loop " + loop.name + " moved to revision " + std::to_string(o.revision));
     }
   }
 }

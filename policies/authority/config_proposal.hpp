@@ -76,6 +76,7 @@ struct config_proposal {
   bool may_apply_itself{false}; ///< false: nothing but a person's decision applies it, whatever its risk
   bool reminded{false};
   bool by_person{false}; ///< approved by a person
+  bool counted{false};   ///< the hour's budget has been charged for it
   friend bool operator==(const config_proposal&, const config_proposal&) = default;
 };
 

@@ -23,6 +23,7 @@ struct config_recommendation {
   advice_state state{advice_state::open};
   std::string loop;
   std::string source;
+  std::string author;             ///< who gave it first: somebody else has to approve it
   std::uint64_t base_revision{0}; ///< at the last sighting
   knob_values before;             ///< base point then
   knob_values values;             ///< recommended

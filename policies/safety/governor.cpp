@@ -218,6 +218,8 @@ void governor_turn::on(const operator_command& c) {
   case operator_action::rollback:
     if (!state_.baseline) return answer(false, "NoBaseline: there is nothing to roll back to");
     if (state_.stopping) return answer(false, "the loop is stopping");
+    if (c.actor == "homeostat" && next_allowed(state_.rollbacks, now_)) // the cap is on those nobody decided (I5)
+      return answer(false, "all rollbacks of this hour are used");
     note("rollback to baseline " + state_.baseline->name);
     request_restore(wanted_restore::baseline, c.actor, c.text.empty() ? "operator rollback" : c.text);
     return answer(true, "rolling back to baseline " + state_.baseline->name);
@@ -236,6 +238,7 @@ void governor_turn::on(const operator_command& c) {
   }
   // The mark goes once the values are back (commit).
   operator_command back = c;
+  back.revision = 0;
   back.values = state_.base;
   for (std::size_t i = 0; i < back.values.size(); ++i)
     if (drift->desired[i] != drift->found[i]) back.values[i] = drift->desired[i];
@@ -267,6 +270,11 @@ void governor_turn::set_values(const operator_command& c) {
   const auto answer = [&](bool ok, std::string text) { effects_.command = command_result{ok, std::move(text)}; };
   if (state_.pending) return answer(false, "a change is in flight; try again");
   if (state_.stopping) return answer(false, "the loop is stopping");
+  if (c.revision != 0 && c.revision != state_.revision)
+    return answer(false, "StaleRevision: the loop is at revision " + std::to_string(state_.revision) + ", meant was " +
+                             std::to_string(c.revision));
+  if (c.actor == "homeostat" && is_frozen(state_.safe_mode))
+    return answer(false, "in safe mode nothing but people and rollbacks change a value");
   const std::optional<violation> v = review_values(c.values);
   const bool overridden = v && v->code == violation_code::out_of_bounds && c.override_bounds && may_override(c.values);
   if (v && !overridden) return answer(false, describe(*v));
@@ -322,7 +330,8 @@ bool governor_turn::is_reading_due() const {
 std::optional<instant> governor_turn::next_look() const {
   std::optional<instant> look;
   const auto consider = [&](instant at) { look = look ? std::min(*look, at) : at; };
-  if (config_.drift_check > 0us && state_.last_reading && !state_.stopping)
+  // While nothing can be read there is nothing to wake up for: what ends that is a turn of its own.
+  if (config_.drift_check > 0us && state_.last_reading && !state_.stopping && !state_.pending && state_.live_known)
     consider(std::max(*state_.last_reading + config_.drift_check, now_ + 1ms));
   for (const auto& hold : state_.safe_mode.holds)
     if (hold && hold->until) consider(*hold->until);

@@ -107,10 +107,11 @@ struct governor_state {
   std::uint64_t unrecorded_refusals{0};
   std::optional<instant> stable_until;
   safe_mode_state safe_mode;
-  std::vector<captured_drift> drifts;  ///< oldest first
-  std::string last_request;            ///< the authority's last request that came into force
-  std::optional<instant> last_reading; ///< of the plant's values, for the drift check
-  std::optional<instant> last_window;  ///< last telemetry, or the start
+  std::vector<captured_drift> drifts;     ///< oldest first
+  std::string last_request;               ///< the authority's last request that came into force
+  std::uint64_t last_request_revision{0}; ///< the one it made; later ones are somebody else's doing
+  std::optional<instant> last_reading;    ///< of the plant's values, for the drift check
+  std::optional<instant> last_window;     ///< last telemetry, or the start
   std::optional<double> last_objective;
   instant last_now{}; ///< time never runs backwards in here
   bool stopping{false};
@@ -151,7 +152,8 @@ struct operator_command {
   std::string text;            ///< reason, or the baseline's name
   knob_values values;          ///< set_values only
   bool override_bounds{false}; ///< set_values only: a human override, which the audit says (I1)
-  std::uint64_t revision{0};   ///< accept_drift and revert_drift: which
+  std::uint64_t revision{
+      0}; ///< accept_drift and revert_drift: which; set_values: only while it is the present one; 0: any
 };
 /// The supervisor gives up on the loop: its knobs go to the last good values and stay there.
 struct give_up {

@@ -64,7 +64,8 @@ void governor_turn::on(const audit_answer& a) {
   pending_change& change = *state_.pending;
   if (a.status == audit_status::durable) {
     // Safe mode may have come while the record was being written (I4).
-    if (change.origin == change_origin::proposal && (is_frozen(state_.safe_mode) || state_.stopping))
+    const bool automatic = change.origin == change_origin::operator_change && change.actor == "homeostat";
+    if ((change.origin == change_origin::proposal || automatic) && (is_frozen(state_.safe_mode) || state_.stopping))
       return abort(failure(violation_code::in_safe_mode), "frozen before it was applied");
     change.phase = change_phase::awaiting_actuation;
     effects_.apply = actuation{.ticket = change.ticket, .generation = change.generation, .values = change.wanted};
@@ -101,6 +102,10 @@ void governor_turn::on(const actuation_answer& a) {
         break;
       }
   const bool was_undo = state_.pending->origin == change_origin::undo;
+  // Nobody knows whether it reached the plant: the hour's rollbacks count what may have moved it (I10).
+  if (!a.ok && state_.pending->origin == change_origin::rollback && state_.pending->actor == "homeostat" &&
+      state_.live_known && !state_.stopping)
+    accept(state_.rollbacks, now_);
   state_.live_known = false;
   abort(v, std::move(text));
   accept(state_.actuator_failures, now_);
@@ -136,7 +141,7 @@ void governor_turn::commit(const knob_values& in_force, std::string text) {
     if (moves_base) r.revision = ++state_.revision;
   }
   state_.generation = change.generation;
-  if (!change.request.empty()) state_.last_request = change.request;
+  if (!change.request.empty()) state_.last_request = change.request, state_.last_request_revision = state_.revision;
   // As asked for, not as read back: rounding by the plant must not creep into the base point and its comparisons.
   state_.live = change.wanted;
   state_.live_known = true;

@@ -90,10 +90,15 @@ TEST_F(authority_test, AnswersAndAsksOnlyWhatIsDurable) {
   advance(1s);
   EXPECT_FALSE(approved->came());
   EXPECT_TRUE(plant->asked.empty());
+  const auto again =
+      decide("approve", "1", "eve"); // nothing of its own to keep, but it follows from what is not durable
+  EXPECT_FALSE(again->came());
   store->submits = fake_store::way::at_once;
   store->release();
   settle();
   EXPECT_TRUE(approved->came());
+  ASSERT_TRUE(again->value);
+  EXPECT_EQ(again->value->status, 409U);
   advance(1s);
   EXPECT_EQ(state_of(), "applied");
 }

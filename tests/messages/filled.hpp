@@ -48,11 +48,11 @@ inline auto fields(risk_term& x) { auto& [text, steps] = x; return std::tie(text
 inline auto fields(risk_assessment& x) { auto& [result, terms] = x; return std::tie(result, terms); }
 inline auto fields(wanted_change& x) { auto& [loop, revision, before, values, steps, done] = x; return std::tie(loop, revision, before, values, steps, done); }
 inline auto fields(config_proposal& x) {
-  auto& [id, version, changes, source, author, rationale, evidence, confidence, gain, risk, created, acknowledged, decided, retry, by, decision, refusals, cls, state, itself, reminded, person] = x;
-  return std::tie(id, version, changes, source, author, rationale, evidence, confidence, gain, risk, created, acknowledged, decided, retry, by, decision, refusals, cls, state, itself, reminded, person); }
+  auto& [id, version, changes, source, author, rationale, evidence, confidence, gain, risk, created, acknowledged, decided, retry, by, decision, refusals, cls, state, itself, reminded, person, counted] = x;
+  return std::tie(id, version, changes, source, author, rationale, evidence, confidence, gain, risk, created, acknowledged, decided, retry, by, decision, refusals, cls, state, itself, reminded, person, counted); }
 inline auto fields(config_recommendation& x) {
-  auto& [id, state, loop, source, revision, before, values, evidence, confidence, gain, first, last, seen, snoozed, by, decision] = x;
-  return std::tie(id, state, loop, source, revision, before, values, evidence, confidence, gain, first, last, seen, snoozed, by, decision); }
+  auto& [id, state, loop, source, author, revision, before, values, evidence, confidence, gain, first, last, seen, snoozed, by, decision] = x;
+  return std::tie(id, state, loop, source, author, revision, before, values, evidence, confidence, gain, first, last, seen, snoozed, by, decision); }
 inline auto fields(authority_ledger& x) { auto& [last, changes, rules, sources] = x; return std::tie(last, changes, rules, sources); }
 inline auto fields(authority_index& x) { auto& [ledger, proposals, advice] = x; return std::tie(ledger, proposals, advice); }
 inline auto fields(operator_command& x) { auto& [action, actor, text, values, bounds, revision] = x; return std::tie(action, actor, text, values, bounds, revision); }
@@ -60,8 +60,8 @@ inline auto fields(command_result& x) { auto& [ok, text] = x; return std::tie(ok
 inline auto fields(knob_status& x) { auto& [name, unit, value, base, baseline, min, max] = x;
   return std::tie(name, unit, value, base, baseline, min, max); }
 inline auto fields(loop_status& x) {
-  auto& [name, pool, state, generation, revision, knobs, reasons, objective, applied, rejected, rollbacks, entries, windows, digests, faults, text, restarts, request, drifts] = x;
-  return std::tie(name, pool, state, generation, revision, knobs, reasons, objective, applied, rejected, rollbacks, entries, windows, digests, faults, text, restarts, request, drifts); }
+  auto& [name, pool, state, generation, revision, knobs, reasons, objective, applied, rejected, rollbacks, entries, windows, digests, faults, text, restarts, request, request_revision, in_flight, drifts] = x;
+  return std::tie(name, pool, state, generation, revision, knobs, reasons, objective, applied, rejected, rollbacks, entries, windows, digests, faults, text, restarts, request, request_revision, in_flight, drifts); }
 inline auto fields(sensor_status& x) { auto& [windows, digests, faults] = x; return std::tie(windows, digests, faults); }
 inline auto fields(rate_window& x) { auto& [count, span, accepted] = x; return std::tie(count, span, accepted); }
 inline auto fields(knob_movement::second_total& x) { auto& [second, distance] = x; return std::tie(second, distance); }
@@ -77,10 +77,10 @@ inline auto fields(pending_change& x) { auto& [ticket, generation, phase, origin
 inline auto fields(governor_state& x) {
   auto& [generation, last_generation, revision, last_ticket, live, base, live_known, unread, baseline, pending, restore, restore_actor, restore_reason,
          updates, probes, last_change, movement, regression, judged, rollbacks, hostile, cumulative, failures, recorded, unrecorded,
-         stable, safe_mode, drifts, request, last_reading, last_window, last_objective, last_now, stopping] = x;
+         stable, safe_mode, drifts, request, request_revision, last_reading, last_window, last_objective, last_now, stopping] = x;
   return std::tie(generation, last_generation, revision, last_ticket, live, base, live_known, unread, baseline, pending, restore, restore_actor, restore_reason,
          updates, probes, last_change, movement, regression, judged, rollbacks, hostile, cumulative, failures, recorded, unrecorded,
-         stable, safe_mode, drifts, request, last_reading, last_window, last_objective, last_now, stopping); }
+         stable, safe_mode, drifts, request, request_revision, last_reading, last_window, last_objective, last_now, stopping); }
 inline auto fields(spsa_state& x) { auto& [phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions] = x;
   return std::tie(phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions); }
 inline auto fields(online_step& x) { auto& [point, reason] = x; return std::tie(point, reason); }

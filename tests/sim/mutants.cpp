@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <iterator>
 
 namespace homeostat::sim {
 
@@ -358,43 +359,47 @@ struct lets_the_dead_rest : policy_set {
 } // namespace
 
 const std::vector<mutant>& all_mutants() {
-  static const std::vector<mutant> mutants{
-      {"LetsImpossibleValuesPass", "I1", made<lets_impossible_values_pass>},
-      {"AppliesBeforeDurable", "I2", made<applies_before_durable>},
-      {"UsesGenerationsAgain", "I2", made<uses_generations_again>},
-      {"RecordsTwice", "I2", made<records_twice>},
-      {"BelievesEveryAnswer", "I2", made<believes_every_answer>},
-      {"NoStepLimit", "I3", made<with_limits<no_step_limit>>},
-      {"NoPace", "I3", made<with_limits<no_pace>>},
-      {"NoCumulativeLimit", "I3", made<with_limits<no_cumulative_limit>>},
-      {"NoFlipLimit", "I3", made<with_limits<no_flip_limit>>},
-      {"NoDistanceLimit", "I3", made<with_limits<no_distance_limit>>},
-      {"AppliesInSafeMode", "I4", made<applies_in_safe_mode>},
-      {"RollsBackNearly", "I5", made<rolls_back_nearly>},
-      {"CountsNoRollbacks", "I5", made<with_limits<counts_no_rollbacks>>},
-      {"RestartLosesBaseline", "I5", made<restart_loses_baseline>},
-      {"TakesStaleDigests", "I6", made<takes_stale_digests>},
-      {"TakesOtherGenerations", "I6", made<takes_other_generations>},
-      {"DoesNotLetSettle", "I6", made<does_not_let_settle>},
-      {"TakesDuplicates", "I6", made<takes_duplicates>},
-      {"DrawsFromNowhere", "I7", made<draws_from_nowhere>},
-      {"TakesOldOwners", "I8", made<takes_old_owners>},
-      {"RestartAlwaysCommits", "I9", made<restart_always_commits>},
-      {"RestartSeesNoDrift", "I9", made<restart_sees_no_drift>},
-      {"RestartForgetsSafeMode", "I9", made<restart_forgets_safe_mode>},
-      {"ForgetsToPersist", "I9", made<forgets_to_persist>},
-      {"DoesNotListenForSilence", "I10", made<with_limits<does_not_listen_for_silence>>},
-      {"ForgivesTheActuator", "I10", made<with_limits<forgives_the_actuator>>},
-      {"ForgivesHostility", "I10", made<with_limits<forgives_hostility>>},
-      {"TakesStaleProposals", "I11", made<takes_stale_proposals>},
-      {"ApprovesByItself", "I11", made<approves_by_itself>},
-      {"RemembersForEver", "I12", made<remembers_for_ever>},
-      {"IgnoresTimers", "I12", made<ignores_timers>},
-      {"StaysDeaf", "I12", made<stays_deaf>},
-      {"NeverStops", "I12", made<never_stops>},
-      {"HasNoIdea", "I12", made<has_no_idea>},
-      {"LetsTheDeadRest", "I12", made<lets_the_dead_rest>},
-  };
+  static const std::vector<mutant> mutants = [] {
+    std::vector<mutant> all{
+        {"LetsImpossibleValuesPass", "I1", made<lets_impossible_values_pass>},
+        {"AppliesBeforeDurable", "I2", made<applies_before_durable>},
+        {"UsesGenerationsAgain", "I2", made<uses_generations_again>},
+        {"RecordsTwice", "I2", made<records_twice>},
+        {"BelievesEveryAnswer", "I2", made<believes_every_answer>},
+        {"NoStepLimit", "I3", made<with_limits<no_step_limit>>},
+        {"NoPace", "I3", made<with_limits<no_pace>>},
+        {"NoCumulativeLimit", "I3", made<with_limits<no_cumulative_limit>>},
+        {"NoFlipLimit", "I3", made<with_limits<no_flip_limit>>},
+        {"NoDistanceLimit", "I3", made<with_limits<no_distance_limit>>},
+        {"AppliesInSafeMode", "I4", made<applies_in_safe_mode>},
+        {"RollsBackNearly", "I5", made<rolls_back_nearly>},
+        {"CountsNoRollbacks", "I5", made<with_limits<counts_no_rollbacks>>},
+        {"RestartLosesBaseline", "I5", made<restart_loses_baseline>},
+        {"TakesStaleDigests", "I6", made<takes_stale_digests>},
+        {"TakesOtherGenerations", "I6", made<takes_other_generations>},
+        {"DoesNotLetSettle", "I6", made<does_not_let_settle>},
+        {"TakesDuplicates", "I6", made<takes_duplicates>},
+        {"DrawsFromNowhere", "I7", made<draws_from_nowhere>},
+        {"TakesOldOwners", "I8", made<takes_old_owners>},
+        {"RestartAlwaysCommits", "I9", made<restart_always_commits>},
+        {"RestartSeesNoDrift", "I9", made<restart_sees_no_drift>},
+        {"RestartForgetsSafeMode", "I9", made<restart_forgets_safe_mode>},
+        {"ForgetsToPersist", "I9", made<forgets_to_persist>},
+        {"DoesNotListenForSilence", "I10", made<with_limits<does_not_listen_for_silence>>},
+        {"ForgivesTheActuator", "I10", made<with_limits<forgives_the_actuator>>},
+        {"ForgivesHostility", "I10", made<with_limits<forgives_hostility>>},
+        {"TakesStaleProposals", "I11", made<takes_stale_proposals>},
+        {"ApprovesByItself", "I11", made<approves_by_itself>},
+        {"RemembersForEver", "I12", made<remembers_for_ever>},
+        {"IgnoresTimers", "I12", made<ignores_timers>},
+        {"StaysDeaf", "I12", made<stays_deaf>},
+        {"NeverStops", "I12", made<never_stops>},
+        {"HasNoIdea", "I12", made<has_no_idea>},
+        {"LetsTheDeadRest", "I12", made<lets_the_dead_rest>},
+    };
+    std::ranges::copy(authority_mutants(), std::back_inserter(all));
+    return all;
+  }();
   return mutants;
 }
 

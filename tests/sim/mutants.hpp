@@ -15,6 +15,8 @@ struct mutant {
   std::unique_ptr<policy_set> (*make)();
 };
 
+/// @returns the bugs planted into the authority.
+[[nodiscard]] std::vector<mutant> authority_mutants();
 /// @returns every planted bug, by the invariant it breaks.
 [[nodiscard]] const std::vector<mutant>& all_mutants();
 

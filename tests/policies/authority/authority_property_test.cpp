@@ -1,6 +1,6 @@
 // People who approve late, twice, at the same time, or what is stale; programs that flood; crashes between any two
 // steps.
-#include "authority_world.hpp"
+#include "sim/scenarios/authority_world.hpp"
 
 #include "policies/authority/walk.hpp"
 
@@ -20,9 +20,9 @@ namespace {
   return setenv("RC_PARAMS", "seed=20261121 max_success=600 max_size=150", 0) == 0;
 }();
 
-using testing::authority_world;
-using testing::loop_of;
-using testing::wish_for;
+using sim::authority_world;
+using sim::loop_of;
+using sim::wish_for;
 
 constexpr std::array people{"ann", "bob", "eve"};
 constexpr std::array loops{"db", "web"};
@@ -56,6 +56,7 @@ public:
       if (p.source == "rumour" && p.state == review_state::applied) RC_ASSERT(p.by_person);
     }
     RC_ASSERT(open <= w.config.review.max_open); // I12
+    RC_ASSERT(w.looks_without_time == 0U);       // it never spins
     for (const auto& [name, g] : w.loops) {
       RC_ASSERT(g.plant == g.core.live); // nothing reaches a plant past the governor (I2)
       for (std::size_t i = 0; i < g.plant.size(); ++i) RC_ASSERT(is_admissible(g.config.knobs[i], g.plant[i])); // I1

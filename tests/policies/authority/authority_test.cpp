@@ -1,16 +1,16 @@
 // The authority over real governors: every pattern from evidence to receipt, and what must not happen.
-#include "authority_world.hpp"
+#include "sim/scenarios/authority_world.hpp"
 
 #include <gmock/gmock.h>
 
 namespace homeostat {
 namespace {
 
-using testing::authority_world;
+using sim::authority_world;
+using sim::loop_of;
+using sim::wish_for;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::loop_of;
-using testing::wish_for;
 
 authority_config one_loop() {
   authority_config config;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace homeostat::testing {
+namespace homeostat::sim {
 
 /// An authority over real governors and plants that do as they are told, in virtual time. What it kept survives
 /// `restart`; what was on its way does not.
@@ -50,9 +50,14 @@ public:
   instant now{1'000'000s};
   bool lose_answers{false}; ///< receipts of governors do not come back
   bool hold_requests{false};
+  std::size_t looks_without_time{0}; ///< the authority wants to be asked again at once: it would spin
+
+  /// The governor of a loop decides a request, and its answer comes back or is lost.
+  void give(const loop_request& r);
+  /// As give, but nobody hears of it.
+  void apply(const loop_request& r) { decide_at(loops.at(r.loop), r.wanted); }
 
 private:
-  void give(const loop_request& r);
   proposal_verdict decide_at(governed& g, const governor_input& input);
 
   authority_memory kept_;
@@ -65,4 +70,4 @@ private:
 [[nodiscard]] new_proposal wish_for(const std::string& loop, const std::string& knob, double value,
                                     const std::string& author = "ann");
 
-} // namespace homeostat::testing
+} // namespace homeostat::sim

@@ -1,6 +1,6 @@
-#include "authority_world.hpp"
+#include "sim/scenarios/authority_world.hpp"
 
-namespace homeostat::testing {
+namespace homeostat::sim {
 
 governed_loop loop_of(const std::string& name) {
   governed_loop loop;
@@ -69,6 +69,7 @@ void authority_world::give(const loop_request& r) {
 authority_effects authority_world::feed(const authority_input& input) {
   authority_effects effects = homeostat::decide(config, state, input, now);
   for (const audit_record& r : effects.records) records.push_back(r);
+  if (effects.look_again && *effects.look_again <= now) ++looks_without_time;
   for (const std::uint64_t id : effects.proposals)
     if (const auto p = state.proposals.find(id); p != state.proposals.end())
       kept_proposals_[id] = p->second;
@@ -97,6 +98,8 @@ void authority_world::observe(const std::string& loop, std::vector<std::optional
                           .baseline = g.core.baseline->values,
                           .frozen = is_frozen(g.core.safe_mode),
                           .last_request = g.core.last_request,
+                          .last_request_revision = g.core.last_request_revision,
+                          .request_in_flight = g.core.pending && !g.core.pending->request.empty(),
                           .metrics = loop.empty() ? std::vector<std::optional<double>>{} : metrics});
   }
 }
@@ -134,4 +137,4 @@ void authority_world::sense(const std::string& loop, const objective_window& win
 
 void authority_world::meddle(const std::string& loop, knob_values values) { loops.at(loop).plant = values; }
 
-} // namespace homeostat::testing
+} // namespace homeostat::sim
