@@ -146,7 +146,8 @@ shm_channel::deliver(lane& on, std::size_t size, const transfer_characteristics&
     v1::TransferReceipt receipt;
     if (!receipt.ParseFromString(answer->bytes) || receipt.transfer_id() != on.transfers)
       return give_up({kind::failed, "the peer's receipt does not belong to this transfer"});
-    if (!receipt.error().empty()) return give_up({kind::refused, "the peer refused: " + receipt.error()});
+    if (!receipt.error().empty())
+      return give_up({receipt.exhausted() ? kind::exhausted : kind::refused, "the peer refused: " + receipt.error()});
     if (receipt.received() != size)
       return give_up({kind::failed, "the peer received " + std::to_string(receipt.received()) + " of " +
                                         std::to_string(size) + " bytes"});

@@ -127,6 +127,7 @@ void shm_receiver::serve(connection& with) {
         number = notice.segment();
       } else {
         receipt.set_error(adopted.error().text);
+        receipt.set_exhausted(adopted.error().why == transfer_error::kind::exhausted);
       }
     }
     if (receipt.error().empty()) {
