@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
     } else if (option == "--only" && i + 1 < argc) {
       only = argv[++i];
     } else {
-      std::fprintf(stderr, "unknown option '%s', expected --out FILE or --only hotpath|decision|search|store|actors\n",
+      std::fprintf(stderr, "unknown option '%s', expected --out FILE or --only hotpath|decision|search|store|actors|transfer\n",
                    argv[i]);
       return 2;
     }
@@ -64,6 +64,7 @@ int main(int argc, char** argv) {
   if (wanted("search")) add(homeostat::bench::search_rows());
   if (wanted("store")) add(homeostat::bench::store_rows(scratch.path()));
   if (wanted("actors")) add(homeostat::bench::actor_rows());
+  if (wanted("transfer")) add(homeostat::bench::transfer_rows());
   write_json(out, all);
   bool ok = !all.empty();
   for (const row& r : all) ok = ok && r.ok;

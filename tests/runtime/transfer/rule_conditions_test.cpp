@@ -46,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(
                     row{"format_other", false}, row{"cpu_load == 0.5", true}, row{"memory_used < 0.3", true},
                     row{"available_memory == 4096", true}, row{"in_flight == 3", true},
                     row{"hour >= 13 && hour < 14", true}, row{"recent_slowdown > 1.4", true},
-                    row{"data_size > 10 && !type_tensor", false}, row{"1 / (in_flight - 3)", false},
+                    row{"data_size > 10 && type_tensor == 0", false}, row{"1 / (in_flight - 3)", false},
                     row{"0 / (in_flight - 3)", false}, row{"1 / (in_flight - 3) > 0 || 1", false},
                     row{"ln(0 * data_size)", false}, row{"in_flight == 3 ? 1 : 1 / 0", true}, row{"0", false},
                     row{"-1", true}));

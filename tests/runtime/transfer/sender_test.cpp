@@ -31,6 +31,11 @@ protected:
   void listen_shared(const transfer_consumer& consumer = digest_all) {
     shared_ = std::move(shm_receiver::listen(folder_.path() + "/shm", consumer).value());
   }
+  /// Waits for the consumers: before what they use ends.
+  void hang_up() {
+    shared_.reset();
+    grpc_.reset();
+  }
   sender_settings settings() {
     sender_settings s;
     s.shared.path = folder_.path() + "/shm";
@@ -166,6 +171,7 @@ TEST_F(Sender, TimeThatIsLeftAfterATimeoutIsUsed) {
   transfer_sender by("pool", policy(), s);
   const auto sent = by.send(pattern(50'000), {}, 60s);
   release.count_down();
+  hang_up();
   ASSERT_TRUE(sent) << sent.error().text;
   EXPECT_EQ(sent->method, transfer_method::grpc);
   ASSERT_TRUE(sent->fell_back);
@@ -182,9 +188,10 @@ TEST_F(Sender, WithoutTimeLeftThereIsNoSecondAttempt) {
   });
   transfer_sender by("pool", policy(), settings());
   const auto sent = by.send(pattern(50'000), {}, 50ms);
+  release.count_down();
+  hang_up();
   ASSERT_FALSE(sent);
   EXPECT_EQ(sent.error().why, kind::timed_out);
-  release.count_down();
   EXPECT_EQ(calls, 1);
   EXPECT_EQ(reported(by).size(), 1U);
 }

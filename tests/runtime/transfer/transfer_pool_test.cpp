@@ -13,8 +13,8 @@ namespace {
 using testing::HasSubstr;
 using enum transfer_method;
 
-static_assert(noexcept(std::declval<transfer_pool&>().decide({})));
-static_assert(noexcept(std::declval<transfer_pool&>().record({})));
+static_assert(noexcept(std::declval<transfer_pool&>().decide(std::declval<const transfer_characteristics&>())));
+static_assert(noexcept(std::declval<transfer_pool&>().record(std::declval<const transfer_metrics&>())));
 
 const instant epoch{};
 
