@@ -10,6 +10,7 @@
 #include <mutex>
 #include <new>
 
+#include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -32,6 +33,16 @@ transfer_error error_of(const grpc::Status& status) {
   default: break;
   }
   return {why, "gRPC: " + status.error_message()};
+}
+
+/// Keeps gRPC up for as long as the process: where its last user ends while a connection is still being closed, taking
+/// it down waits ten seconds.
+void keep_library() {
+  static const bool kept = [] {
+    grpc_init();
+    return true;
+  }();
+  (void)kept;
 }
 
 void describe_in(v1::TransferChunk& chunk, std::size_t total, const transfer_characteristics& data) {
@@ -80,7 +91,10 @@ private:
   stub peer_;
 };
 
-grpc_channel::grpc_channel(const grpc_settings& settings) : stubs_(std::make_unique<stubs>(settings)) {}
+grpc_channel::grpc_channel(const grpc_settings& settings) {
+  keep_library();
+  stubs_ = std::make_unique<stubs>(settings);
+}
 
 grpc_channel::~grpc_channel() = default;
 
@@ -223,6 +237,7 @@ grpc_receiver::listen(const std::string& address, transfer_consumer consumer, st
   // gRPC removes a socket that is in its way, also of a living listener.
   if (address.starts_with("unix:") && somebody_listens(address.substr(5)))
     return std::unexpected(transfer_error{kind::failed, "another process listens on " + address});
+  keep_library();
   std::unique_ptr<grpc_receiver> made(new grpc_receiver);
   made->server_ = std::make_unique<server>(std::move(consumer), largest);
   grpc::ServerBuilder builder;

@@ -29,7 +29,8 @@ struct shm_settings {
 };
 
 /// Shared memory. A lane is one connection with at most one segment; a transfer has a lane for itself. Segments grow by
-/// powers of two within the common bound; where it is reached, idle lanes give theirs back first.
+/// powers of two within the common bound; where it is reached, idle lanes give theirs back first. What a lane's growing
+/// replaces is kept by the peer until it gets the larger one.
 class shm_channel final : public transfer_channel {
 public:
   explicit shm_channel(shm_settings settings);

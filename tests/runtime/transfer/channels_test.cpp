@@ -108,7 +108,7 @@ TEST_P(Channel, TooLargeIsRefusedAndTheLargestIsNot) {
     link to(GetParam(), digest_all, largest);
     const auto sent = to.send(pattern(largest));
     EXPECT_TRUE(sent) << sent.error().text;
-    for (const std::size_t size : {largest + 1, 4 * largest}) {
+    for (const std::size_t size : {largest + 1, 2 * largest + 1}) {
       const auto over = to.send(pattern(size));
       ASSERT_FALSE(over);
       EXPECT_EQ(over.error().why, kind::refused);

@@ -114,7 +114,7 @@ TEST(CrowdOfOneSender, PeersKilledUnderWayEndEveryTransferAndAreFoundAgain) {
     EXPECT_TRUE(soon([&] { return !peer->end().empty(); }));
     EXPECT_EQ(peer->end(), "was ended by signal 9");
     by.pool().learn(instant{});
-    EXPECT_EQ(mapped_segments(), 0U);
+    EXPECT_LE(mapped_segments(), settings.shared.lanes) << "of lanes that were idle when it went";
     if (round == 0) descriptors_after_first = descriptors();
   }
   EXPECT_LE(descriptors(), descriptors_after_first + 8) << "gRPC keeps a few of its own";
