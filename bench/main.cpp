@@ -48,7 +48,8 @@ int main(int argc, char** argv) {
       only = argv[++i];
     } else {
       std::fprintf(stderr,
-                   "unknown option '%s', expected --out FILE or --only hotpath|decision|search|learning|store|actors\n",
+                   "unknown option '%s', expected --out FILE or --only "
+                   "hotpath|decision|search|learning|store|actors|transfer\n",
                    argv[i]);
       return 2;
     }
@@ -66,6 +67,7 @@ int main(int argc, char** argv) {
   if (wanted("learning")) add(homeostat::bench::learning_rows());
   if (wanted("store")) add(homeostat::bench::store_rows(scratch.path()));
   if (wanted("actors")) add(homeostat::bench::actor_rows());
+  if (wanted("transfer")) add(homeostat::bench::transfer_rows());
   write_json(out, all);
   bool ok = !all.empty();
   for (const row& r : all) ok = ok && r.ok;

@@ -35,5 +35,6 @@ struct row {
 [[nodiscard]] std::vector<row> learning_rows();
 [[nodiscard]] std::vector<row> store_rows(const std::string& folder);
 [[nodiscard]] std::vector<row> actor_rows();
+[[nodiscard]] std::vector<row> transfer_rows();
 
 } // namespace homeostat::bench

@@ -134,8 +134,9 @@ transfer_view transfer_learner::look(instant now) {
   }
   for (std::size_t i = 0; i < policy_.rules.size() && i < max_transfer_rules; ++i)
     view.rules.push_back({static_cast<std::int8_t>(i), policy_.rules[i].priority, policy_.rules[i].method});
-  std::stable_sort(view.rules.begin(), view.rules.end(),
-                   [](const auto& a, const auto& b) { return a.priority > b.priority; });
+  std::sort(view.rules.begin(), view.rules.end(), [](const auto& a, const auto& b) {
+    return a.priority != b.priority ? a.priority > b.priority : a.index < b.index;
+  });
   return view;
 }
 

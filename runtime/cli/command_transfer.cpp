@@ -75,6 +75,9 @@ int run_bench(bench_flags& flags, bool json) {
       }
     if (!known) return failed("--types has '" + name + "', expected binary, tensor, dataframe, text or other");
   }
+  constexpr std::uint64_t most = std::uint64_t{4} << 30; // what the receiving process accepts
+  if (options.largest > most)
+    return failed(fmt::format("--largest is {} bytes, expected at most {}", options.largest, most));
   if (options.smallest == 0 || options.smallest > options.largest)
     return failed(
         fmt::format("--smallest is {} bytes, expected 1 to --largest, {}", options.smallest, options.largest));
@@ -117,6 +120,7 @@ void add_transfer(CLI::App& app, common_options& common, int& result) {
       ->check(CLI::Range(1, 10'000'000))
       ->capture_default_str();
   bench->add_option("--measured", flags->options.measured, "at the end of each phase, for the ratios")
+      ->check(CLI::Range(1, 10'000'000))
       ->capture_default_str();
   bench->add_option("--repeats", flags->options.repeats, "runs of each transfer by each method; ratios compare medians")
       ->check(CLI::Range(1, 99))

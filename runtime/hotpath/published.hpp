@@ -46,17 +46,28 @@ inline slot* take_slot() {
   return made;
 }
 
-struct thread_slot {
-  slot* mine{take_slot()};
-  thread_slot() = default;
-  thread_slot(const thread_slot&) = delete;
-  thread_slot& operator=(const thread_slot&) = delete;
-  ~thread_slot() { mine->taken.store(false); }
+/// Gives a thread's slot back at its end.
+struct slot_return {
+  slot*& mine;
+  ~slot_return() {
+    mine->taken.store(false);
+    mine = nullptr;
+  }
 };
 
 inline slot& of_this_thread() {
-  thread_local thread_slot held; // the first read of a thread allocates, no other
-  return *held.mine;
+  // Neither has a destructor: what another thread-local object's destructor reads after the slot was given back takes
+  // a new one, which stays taken.
+  thread_local slot* mine = nullptr;
+  thread_local bool returns = false;
+  if (mine == nullptr) {
+    mine = take_slot(); // the first read of a thread allocates, no other
+    if (!returns) {
+      returns = true;
+      thread_local const slot_return at_end{mine};
+    }
+  }
+  return *mine;
 }
 
 /// @returns the oldest epoch some thread still reads under.
@@ -106,11 +117,14 @@ public:
   /// Any thread; wait-free but for a thread's very first read, which allocates.
   [[nodiscard]] reading read() const noexcept { return reading(current_); }
 
-  /// Replaces the value. Any thread; publishers wait for each other. Frees what nobody reads any more.
+  /// Replaces the value. Any thread; publishers wait for each other. Frees what nobody reads any more: what was still
+  /// read is freed by a later call, the last one's by the destructor.
+  /// @param next  not null.
   void publish(std::unique_ptr<const T> next) {
     const std::lock_guard hold(publishing_);
-    const T* old = current_.exchange(next.release());
-    retired_.push_back({old, published_detail::present_epoch.fetch_add(1)});
+    retired_.push_back({nullptr, 0}); // first: without memory for it nothing has changed
+    retired_.back().value = current_.exchange(next.release());
+    retired_.back().epoch = published_detail::present_epoch.fetch_add(1);
     const std::uint64_t oldest = published_detail::oldest_read();
     std::erase_if(retired_, [oldest](const retired& one) {
       if (one.epoch >= oldest) return false;

@@ -2,11 +2,18 @@
 
 #include "messages/transfer.grpc.pb.h"
 #include "runtime/transfer/cpu_clock.hpp"
+#include "runtime/transfer/descriptor.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <mutex>
+#include <new>
 
+#include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 namespace homeostat {
 
@@ -28,6 +35,16 @@ transfer_error error_of(const grpc::Status& status) {
   return {why, "gRPC: " + status.error_message()};
 }
 
+/// Keeps gRPC up for as long as the process: where its last user ends while a connection is still being closed, taking
+/// it down waits ten seconds.
+void keep_library() {
+  static const bool kept = [] {
+    grpc_init();
+    return true;
+  }();
+  (void)kept;
+}
+
 void describe_in(v1::TransferChunk& chunk, std::size_t total, const transfer_characteristics& data) {
   chunk.set_total(total);
   chunk.set_type(static_cast<std::uint32_t>(data.type));
@@ -37,20 +54,46 @@ void describe_in(v1::TransferChunk& chunk, std::size_t total, const transfer_cha
 
 } // namespace
 
-struct grpc_channel::stubs {
-  std::unique_ptr<v1::TransferPeer::Stub> peer;
-  std::size_t chunk_bytes;
+class grpc_channel::stubs {
+public:
+  using stub = std::shared_ptr<v1::TransferPeer::Stub>;
+  explicit stubs(const grpc_settings& settings)
+      : chunk_bytes(std::clamp<std::size_t>(settings.chunk_bytes, 4096, std::size_t{3} << 20)),
+        target_(settings.target), peer_(connected()) {}
+
+  [[nodiscard]] stub peer() const {
+    const std::lock_guard hold(mutex_);
+    return peer_;
+  }
+  /// A channel whose peer went away waits longer and longer before it looks again, and fails at once until then. A new
+  /// one looks at once: a peer that restarted is wanted back with the next transfer.
+  void replace(const stub& gone) {
+    const std::lock_guard hold(mutex_);
+    if (peer_ == gone) peer_ = connected();
+  }
+
+  const std::size_t chunk_bytes;
+
+private:
+  [[nodiscard]] stub connected() const {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+    // Despite its name how long one attempt to connect may take: a machine that is busy is no peer that is gone.
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20'000);
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return v1::TransferPeer::NewStub(
+        grpc::CreateCustomChannel(target_, grpc::InsecureChannelCredentials(), arguments));
+  }
+
+  std::string target_;
+  mutable std::mutex mutex_; ///< guards what follows
+  stub peer_;
 };
 
-grpc_channel::grpc_channel(const grpc_settings& settings) : stubs_(std::make_unique<stubs>()) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000); // a peer that restarts is wanted back at once
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  stubs_->peer = v1::TransferPeer::NewStub(
-      grpc::CreateCustomChannel(settings.target, grpc::InsecureChannelCredentials(), arguments));
-  stubs_->chunk_bytes = std::clamp<std::size_t>(settings.chunk_bytes, 4096, std::size_t{3} << 20);
+grpc_channel::grpc_channel(const grpc_settings& settings) {
+  keep_library();
+  stubs_ = std::make_unique<stubs>(settings);
 }
 
 grpc_channel::~grpc_channel() = default;
@@ -60,7 +103,8 @@ grpc_channel::send(std::span<const std::byte> bytes, const transfer_characterist
   const auto start = steady::now();
   const std::uint64_t cpu = thread_cpu_ns();
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + patience);
+  context.set_deadline(std::chrono::system_clock::now() + std::min(patience, longest_patience));
+  const stubs::stub peer = stubs_->peer();
   v1::TransferReceipt receipt;
   grpc::Status status;
   v1::TransferChunk chunk;
@@ -72,9 +116,9 @@ grpc_channel::send(std::span<const std::byte> bytes, const transfer_characterist
   };
   if (bytes.size() <= stubs_->chunk_bytes) {
     fill(0);
-    status = stubs_->peer->Send(&context, chunk, &receipt);
+    status = peer->Send(&context, chunk, &receipt);
   } else {
-    auto stream = stubs_->peer->Stream(&context, &receipt);
+    auto stream = peer->Stream(&context, &receipt);
     for (std::size_t at = 0; at < bytes.size();) {
       at = fill(at);
       if (!stream->Write(chunk)) break; // Finish says why
@@ -82,7 +126,11 @@ grpc_channel::send(std::span<const std::byte> bytes, const transfer_characterist
     stream->WritesDone();
     status = stream->Finish();
   }
-  if (!status.ok()) return std::unexpected(error_of(status));
+  if (!status.ok()) {
+    transfer_error why = error_of(status);
+    if (why.why == kind::peer_gone) stubs_->replace(peer);
+    return std::unexpected(std::move(why));
+  }
   if (receipt.received() != bytes.size())
     return std::unexpected(transfer_error{kind::failed, "the peer received " + std::to_string(receipt.received()) +
                                                             " of " + std::to_string(bytes.size()) + " bytes"});
@@ -106,6 +154,7 @@ public:
     const std::uint64_t cpu = thread_cpu_ns();
     if (chunk->total() != chunk->data().size())
       return {grpc::StatusCode::INVALID_ARGUMENT, "a single chunk must be the whole transfer"};
+    if (chunk->total() > largest_) return too_large(chunk->total());
     return consume(chunk->data(), *chunk, cpu, *receipt);
   }
 
@@ -117,12 +166,15 @@ public:
     std::string whole;
     while (chunks->Read(&chunk)) {
       if (whole.empty()) {
-        if (chunk.total() > largest_)
-          return {grpc::StatusCode::INVALID_ARGUMENT,
-                  std::to_string(chunk.total()) + " bytes, at most " + std::to_string(largest_) + " are accepted"};
+        if (chunk.total() > largest_) return too_large(chunk.total());
         first = chunk;
         first.clear_data();
-        whole.reserve(chunk.total());
+        try {
+          whole.reserve(chunk.total());
+        } catch (const std::bad_alloc&) {
+          return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+                  "no memory for a transfer of " + std::to_string(chunk.total()) + " bytes"};
+        }
       }
       if (whole.size() + chunk.data().size() > first.total())
         return {grpc::StatusCode::INVALID_ARGUMENT, "more bytes than the transfer announced"};
@@ -135,14 +187,19 @@ public:
   }
 
 private:
+  [[nodiscard]] grpc::Status too_large(std::uint64_t total) const {
+    return {grpc::StatusCode::INVALID_ARGUMENT,
+            std::to_string(total) + " bytes, at most " + std::to_string(largest_) + " are accepted"};
+  }
+
   grpc::Status consume(const std::string& whole, const v1::TransferChunk& about, std::uint64_t cpu_before,
                        v1::TransferReceipt& receipt) const {
     const transfer_characteristics data{
         whole.size(), static_cast<data_type>(std::min<std::uint32_t>(about.type(), data_type_count - 1)),
         static_cast<data_format>(std::min<std::uint32_t>(about.format(), data_format_count - 1)), about.compressed()};
-    try {
-      receipt.set_checksum(consumer_(std::as_bytes(std::span(whole)), data));
-    } catch (const std::exception& e) { return {grpc::StatusCode::FAILED_PRECONDITION, e.what()}; }
+    const auto made = homeostat::consume(consumer_, std::as_bytes(std::span(whole)), data);
+    if (!made) return {grpc::StatusCode::FAILED_PRECONDITION, made.error()};
+    receipt.set_checksum(*made);
     receipt.set_transfer_id(about.transfer_id());
     receipt.set_received(whole.size());
     receipt.set_memory(whole.size());
@@ -153,6 +210,17 @@ private:
   transfer_consumer consumer_;
   std::size_t largest_;
 };
+
+bool somebody_listens(const std::string& path) {
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  if (path.size() >= sizeof to.sun_path) return false; // gRPC says so
+  std::copy(path.begin(), path.end(), to.sun_path);
+  const descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return false;
+  return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0 || errno == EAGAIN ||
+         errno == EPROTOTYPE;
+}
 
 } // namespace
 
@@ -166,6 +234,10 @@ grpc_receiver::grpc_receiver() = default;
 
 std::expected<std::unique_ptr<grpc_receiver>, transfer_error>
 grpc_receiver::listen(const std::string& address, transfer_consumer consumer, std::size_t largest) {
+  // gRPC removes a socket that is in its way, also of a living listener.
+  if (address.starts_with("unix:") && somebody_listens(address.substr(5)))
+    return std::unexpected(transfer_error{kind::failed, "another process listens on " + address});
+  keep_library();
   std::unique_ptr<grpc_receiver> made(new grpc_receiver);
   made->server_ = std::make_unique<server>(std::move(consumer), largest);
   grpc::ServerBuilder builder;

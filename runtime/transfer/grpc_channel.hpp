@@ -25,7 +25,7 @@ public:
   send(std::span<const std::byte> bytes, const transfer_characteristics& data, duration patience) override;
 
 private:
-  struct stubs;
+  class stubs;
   std::unique_ptr<stubs> stubs_;
 };
 

@@ -32,29 +32,39 @@ std::uint64_t number_after(const std::string& file, const std::string& key) {
 
 } // namespace
 
-machine_sense::machine_sense() {
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
+machine_sense::machine_sense(std::string proc, const std::string& groups) : proc_(std::move(proc)) {
+  // A limit above what there is limits nothing.
+  std::uint64_t least = number_after(proc_ + "/meminfo", "MemTotal:") * 1024;
+  if (least == 0) least = no_limit;
+  std::ifstream lines(proc_ + "/self/cgroup");
+  for (std::string line; std::getline(lines, line);) {
     const std::size_t first = line.find(':');
     const std::size_t second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::string path = line.substr(second + 1);
+    std::string path = line.substr(second + 1);
     const bool second_version = controllers.empty();
     if (!second_version && controllers != "memory") continue;
-    const std::string folder = (second_version ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory") + path;
-    const auto limit = number_in(folder + (second_version ? "/memory.max" : "/memory.limit_in_bytes"));
-    if (!limit || *limit >= no_limit) continue;
-    memory_folder_ = folder;
-    version_2_ = second_version;
-    break;
+    // Up to the root, which in a container is the group itself: its path names a folder that only the host sees.
+    for (;;) {
+      while (path.ends_with('/')) path.pop_back();
+      const std::string folder = (second_version ? groups : groups + "/memory") + path;
+      const auto limit = number_in(folder + (second_version ? "/memory.max" : "/memory.limit_in_bytes"));
+      if (limit && *limit < least) {
+        least = *limit;
+        memory_folder_ = folder;
+        version_2_ = second_version;
+      }
+      if (path.empty()) break;
+      path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
+    }
   }
   (void)read(instant{});
 }
 
 system_conditions machine_sense::read(instant now) {
   system_conditions seen;
-  std::ifstream stat("/proc/stat");
+  std::ifstream stat(proc_ + "/stat");
   std::string name;
   stat >> name;
   std::uint64_t busy = 0;
@@ -81,8 +91,8 @@ system_conditions machine_sense::read(instant now) {
     used -= std::min(
         used, number_after(memory_folder_ + "/memory.stat", version_2_ ? "inactive_file" : "total_inactive_file"));
   } else {
-    limit = number_after("/proc/meminfo", "MemTotal:") * 1024;
-    used = limit - std::min(limit, number_after("/proc/meminfo", "MemAvailable:") * 1024);
+    limit = number_after(proc_ + "/meminfo", "MemTotal:") * 1024;
+    used = limit - std::min(limit, number_after(proc_ + "/meminfo", "MemAvailable:") * 1024);
   }
   if (limit > 0) {
     seen.memory_used = std::clamp(static_cast<double>(used) / static_cast<double>(limit), 0.0, 1.0);

@@ -99,7 +99,7 @@ std::expected<packet_socket::packet, transfer_error> packet_socket::receive(dead
     message.msg_iov = &part;
     message.msg_iovlen = 1;
     message.msg_control = control.data();
-    message.msg_controllen = control.size();
+    message.msg_controllen = CMSG_LEN(sizeof(int)); // not the padding: a second descriptor would fit into it, and leak
     const ssize_t size = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (size < 0) {
       if (errno == EINTR || errno == EAGAIN) continue;
@@ -116,7 +116,7 @@ std::expected<packet_socket::packet, transfer_error> packet_socket::receive(dead
     if ((message.msg_flags & MSG_TRUNC) != 0)
       return error(kind::failed, "the peer sent a packet of more than " + std::to_string(packet_limit) + " bytes");
     if ((message.msg_flags & MSG_CTRUNC) != 0)
-      return error(kind::exhausted, "no descriptor is free for the peer's segment");
+      return error(kind::exhausted, "the peer's descriptor could not be taken: none is free, or there were several");
     received.bytes.assign(buffer.data(), static_cast<std::size_t>(size));
     return received;
   }
@@ -129,10 +129,14 @@ void packet_socket::shut_down() noexcept {
 std::expected<descriptor, transfer_error> listen_for_packets(const std::string& path) {
   const auto address = address_of(path);
   if (!address) return std::unexpected(address.error());
-  if (packet_socket::connect(path)) return error(kind::failed, "another process listens on " + path);
+  const auto other = packet_socket::connect(path);
+  if (other) return error(kind::failed, "another process listens on " + path);
   struct stat state{};
   if (::lstat(path.c_str(), &state) == 0) {
     if (!S_ISSOCK(state.st_mode)) return error(kind::failed, path + " exists and is no socket");
+    // Only a refused connection says that nobody listens: a full backlog or another kind of socket is alive.
+    if (other.error().why != kind::peer_gone)
+      return error(kind::failed, "another process seems to listen on " + path + ": " + other.error().text);
     ::unlink(path.c_str());
   }
   descriptor fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));

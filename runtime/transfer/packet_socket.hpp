@@ -25,7 +25,8 @@ public:
 
   /// @param passed  a descriptor to send along, or -1.
   [[nodiscard]] std::expected<void, transfer_error> send(const std::string& bytes, int passed, deadline until);
-  /// @returns peer_gone at the end of the connection.
+  /// @returns peer_gone at the end of the connection; failed or exhausted for a packet that is none of ours: too long,
+  /// or with a descriptor that cannot be taken. What it carried is closed.
   [[nodiscard]] std::expected<packet, transfer_error> receive(deadline until);
   /// Ends both directions: a thread that waits in receive() returns.
   void shut_down() noexcept;

@@ -5,8 +5,10 @@
 #include <string>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 namespace homeostat {
 
@@ -49,6 +51,10 @@ std::expected<segment, transfer_error> segment::adopt(descriptor received, std::
   const int seals = ::fcntl(received.get(), F_GET_SEALS);
   if (seals < 0) return refused("the descriptor is no sealed memory segment");
   if ((seals & F_SEAL_SHRINK) == 0) return refused("the segment is not sealed against shrinking");
+  // Huge pages are another file system: an access can fail there for want of a page, and a part cannot be unmapped.
+  struct statfs where{};
+  if (::fstatfs(received.get(), &where) != 0) return system_error("fstatfs", capacity);
+  if (where.f_type != TMPFS_MAGIC) return refused("the segment is not made of ordinary pages");
   struct stat state{};
   if (::fstat(received.get(), &state) != 0) return system_error("fstat", capacity);
   if (capacity == 0 || static_cast<std::size_t>(state.st_size) < capacity)

@@ -9,6 +9,9 @@
 
 namespace homeostat {
 
+/// Smaller segments would save nothing: a page is mapped at least.
+inline constexpr std::size_t smallest_segment = 64 * 1024;
+
 /// A piece of memory that two processes share: an anonymous memfd, mapped. It has no name in any file system, so that
 /// the kernel frees it with the last process that holds it, however that one ends. Its size is sealed: a peer that
 /// shrank it would turn the other's next access into SIGBUS. Only its creator may write (F_SEAL_FUTURE_WRITE).
@@ -20,7 +23,7 @@ public:
   [[nodiscard]] static std::expected<segment, transfer_error> create(std::size_t capacity);
   /// Maps what a peer sent, for reading.
   /// @param capacity  bytes the peer says it has.
-  /// @returns refused when the descriptor is no memfd, not sealed against shrinking, or smaller.
+  /// @returns refused when the descriptor is no memfd of ordinary pages, not sealed against shrinking, or smaller.
   [[nodiscard]] static std::expected<segment, transfer_error> adopt(descriptor received, std::size_t capacity);
 
   segment(segment&& other) noexcept;

@@ -14,9 +14,6 @@ namespace {
 using kind = transfer_error::kind;
 using steady = std::chrono::steady_clock;
 
-/// Smaller segments would save nothing: a page is mapped at least.
-constexpr std::size_t smallest_segment = 64 * 1024;
-
 std::unexpected<transfer_error> error(kind why, std::string text) {
   return std::unexpected(transfer_error{why, std::move(text)});
 }
@@ -37,6 +34,7 @@ struct shm_channel::lane {
 
 shm_channel::shm_channel(shm_settings settings) : settings_(std::move(settings)) {
   settings_.lanes = std::clamp<std::size_t>(settings_.lanes, 1, 1024);
+  idle_.reserve(settings_.lanes); // giving back never allocates
 }
 
 shm_channel::~shm_channel() = default;
@@ -81,7 +79,7 @@ bool shm_channel::reserve(std::size_t bytes) {
   for (std::size_t i = 0; i < idle_.size() && reserved_ + bytes > settings_.segment_bytes; ++i) {
     reserved_ -= idle_[i]->memory.capacity();
     idle_[i]->memory.release();
-    idle_[i]->announced = false;
+    idle_[i]->connection = packet_socket(); // its end is how the peer learns that it has to let go as well
   }
   if (reserved_ + bytes > settings_.segment_bytes) return false;
   reserved_ += bytes;
@@ -148,7 +146,8 @@ shm_channel::deliver(lane& on, std::size_t size, const transfer_characteristics&
     v1::TransferReceipt receipt;
     if (!receipt.ParseFromString(answer->bytes) || receipt.transfer_id() != on.transfers)
       return give_up({kind::failed, "the peer's receipt does not belong to this transfer"});
-    if (!receipt.error().empty()) return give_up({kind::refused, "the peer refused: " + receipt.error()});
+    if (!receipt.error().empty())
+      return give_up({receipt.exhausted() ? kind::exhausted : kind::refused, "the peer refused: " + receipt.error()});
     if (receipt.received() != size)
       return give_up({kind::failed, "the peer received " + std::to_string(receipt.received()) + " of " +
                                         std::to_string(size) + " bytes"});
@@ -158,9 +157,13 @@ shm_channel::deliver(lane& on, std::size_t size, const transfer_characteristics&
 }
 
 std::expected<shm_channel::lease, transfer_error> shm_channel::acquire(std::size_t size, duration patience) {
-  auto on = take_lane(steady::now() + patience);
+  if (size > settings_.segment_bytes) // before any idle lane gives up its segment for it
+    return error(kind::exhausted, std::to_string(size) + " bytes do not fit the shared segments' bound of " +
+                                      std::to_string(settings_.segment_bytes) + " bytes");
+  auto on = take_lane(steady::now() + std::min({patience, settings_.lane_patience, longest_patience}));
   if (!on) return std::unexpected(on.error());
   if (auto ready = provide(**on, std::max<std::size_t>(size, 1)); !ready) {
+    (*on)->connection = packet_socket(); // the peer may still hold the segment that was too small
     give_back(std::move(*on));
     return std::unexpected(ready.error());
   }
@@ -171,14 +174,16 @@ std::expected<transfer_receipt, transfer_error>
 shm_channel::send(std::span<const std::byte> bytes, const transfer_characteristics& data, duration patience) {
   const auto start = steady::now();
   const std::uint64_t cpu = thread_cpu_ns();
+  patience = std::min(patience, longest_patience);
   auto place = acquire(bytes.size(), patience);
   if (!place) return std::unexpected(place.error());
   if (!bytes.empty()) std::memcpy(place->bytes().data(), bytes.data(), bytes.size());
   const auto left = std::chrono::duration_cast<duration>(start + patience - steady::now());
+  const double before_us = static_cast<double>(thread_cpu_ns() - cpu) / 1e3;
   auto sent = std::move(*place).send(data, left);
-  if (sent) {
-    sent->latency_us = since(start); // with the copy
-    sent->cpu_time_us += static_cast<double>(thread_cpu_ns() - cpu) / 1e3;
+  if (sent) { // with the copy
+    sent->latency_us = since(start);
+    sent->cpu_time_us += before_us;
   }
   return sent;
 }
@@ -199,8 +204,12 @@ std::expected<transfer_receipt, transfer_error> shm_channel::lease::send(const t
                                                                          duration patience) && {
   const lease held(std::move(*this)); // let go at the end, whatever happens
   const auto start = steady::now();
-  auto receipt = held.channel_->deliver(*held.lane_, held.size_, data, start + patience);
-  if (receipt) receipt->latency_us = since(start);
+  const std::uint64_t cpu = thread_cpu_ns();
+  auto receipt = held.channel_->deliver(*held.lane_, held.size_, data, start + std::min(patience, longest_patience));
+  if (receipt) {
+    receipt->latency_us = since(start);
+    receipt->cpu_time_us += static_cast<double>(thread_cpu_ns() - cpu) / 1e3;
+  }
   return receipt;
 }
 

@@ -25,10 +25,12 @@ struct shm_settings {
   segment_use use{segment_use::reused};
   std::size_t lanes{4};                              ///< transfers under way at once, 1..1024; others wait
   std::size_t segment_bytes{std::size_t{512} << 20}; ///< all segments together; beyond it: exhausted
+  duration lane_patience{longest_patience};          ///< at most for a free lane, then: exhausted
 };
 
 /// Shared memory. A lane is one connection with at most one segment; a transfer has a lane for itself. Segments grow by
-/// powers of two within the common bound; where it is reached, idle lanes give theirs back first.
+/// powers of two within the common bound; where it is reached, idle lanes give theirs back first. What a lane's growing
+/// replaces is kept by the peer until it gets the larger one.
 class shm_channel final : public transfer_channel {
 public:
   explicit shm_channel(shm_settings settings);

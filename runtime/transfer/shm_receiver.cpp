@@ -5,6 +5,7 @@
 #include "runtime/transfer/segment.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <exception>
 
 #include <poll.h>
@@ -45,12 +46,12 @@ shm_receiver::listen(std::string path, transfer_consumer consumer, std::size_t l
 }
 
 shm_receiver::~shm_receiver() {
+  ::unlink(path_.c_str()); // while we listen: later the path could be that of a successor
   ending_.store(true);
   ::shutdown(listener_.get(), SHUT_RDWR);
   if (acceptor_.joinable()) acceptor_.join();
   for (auto& one : open_) one->socket.shut_down();
   for (auto& one : open_) one->thread.join();
-  ::unlink(path_.c_str());
 }
 
 void shm_receiver::reap() {
@@ -76,19 +77,33 @@ void shm_receiver::accept_all() {
       continue;
     }
     if (open_.size() >= limit_) continue; // closed: the sender falls back
-    auto one = std::make_unique<connection>();
-    one->socket = packet_socket(std::move(fd));
-    connection& with = *one;
-    open_.push_back(std::move(one));
+    try {
+      open(std::move(fd));
+    } catch (const std::exception&) {} // no memory or thread for it: closed as well
+  }
+}
+
+void shm_receiver::open(descriptor connected) {
+  auto one = std::make_unique<connection>();
+  one->socket = packet_socket(std::move(connected));
+  connection& with = *open_.emplace_back(std::move(one));
+  try {
     with.thread = std::thread([this, &with] {
-      serve(with);
+      try {
+        serve(with);
+      } catch (const std::exception&) {} // no memory: this connection ends, no other
       with.socket.shut_down();
       with.done.store(true);
     });
+  } catch (...) {
+    open_.pop_back();
+    throw;
   }
 }
 
 void shm_receiver::serve(connection& with) {
+  // Senders round up: a transfer of the largest size comes in a segment of the next power of two.
+  const std::size_t largest_segment = std::bit_ceil(std::clamp(largest_, smallest_segment, std::size_t{1} << 62));
   segment memory;
   std::uint64_t number = 0;
   while (!ending_.load()) {
@@ -104,27 +119,34 @@ void shm_receiver::serve(connection& with) {
     receipt.set_transfer_id(notice.transfer_id());
     if (packet->passed) {
       memory.release();
-      if (notice.capacity() > largest_) {
+      if (notice.capacity() > largest_segment) {
         receipt.set_error("the segment has " + std::to_string(notice.capacity()) + " bytes, at most " +
-                          std::to_string(largest_) + " are accepted");
+                          std::to_string(largest_segment) + " are accepted");
       } else if (auto adopted = segment::adopt(std::move(packet->passed), notice.capacity()); adopted) {
         memory = std::move(*adopted);
         number = notice.segment();
       } else {
         receipt.set_error(adopted.error().text);
+        receipt.set_exhausted(adopted.error().why == transfer_error::kind::exhausted);
       }
     }
     if (receipt.error().empty()) {
       if (!memory || number != notice.segment()) {
         receipt.set_error("segment " + std::to_string(notice.segment()) + " was never sent");
+      } else if (notice.length() > largest_) {
+        receipt.set_error(std::to_string(notice.length()) + " bytes, at most " + std::to_string(largest_) +
+                          " are accepted");
       } else if (notice.length() > memory.capacity()) {
         receipt.set_error(std::to_string(notice.length()) + " bytes do not fit the segment of " +
                           std::to_string(memory.capacity()));
       } else {
-        try {
-          receipt.set_checksum(consumer_(memory.bytes().first(notice.length()), characteristics_of(notice)));
+        const auto made = consume(consumer_, memory.bytes().first(notice.length()), characteristics_of(notice));
+        if (made) {
+          receipt.set_checksum(*made);
           receipt.set_received(notice.length());
-        } catch (const std::exception& e) { receipt.set_error(e.what()); }
+        } else {
+          receipt.set_error(made.error());
+        }
       }
     }
     if (notice.last_use()) memory.release();

@@ -9,7 +9,6 @@
 #include <expected>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 
@@ -19,7 +18,7 @@ namespace homeostat {
 class shm_receiver {
 public:
   /// @param path  of the Unix socket, at most 107 bytes; a dead listener's is replaced.
-  /// @param largest  bytes of a segment that is accepted.  @param connections  at most; more are closed at once.
+  /// @param largest  bytes of a transfer that is accepted.  @param connections  at most; more are closed at once.
   [[nodiscard]] static std::expected<std::unique_ptr<shm_receiver>, transfer_error>
   listen(std::string path, transfer_consumer consumer, std::size_t largest = std::size_t{4} << 30,
          std::size_t connections = 1024);
@@ -32,6 +31,7 @@ private:
   struct connection;
   shm_receiver() = default;
   void accept_all();
+  void open(descriptor connected);
   void serve(connection& with);
   void reap();
 

@@ -40,7 +40,11 @@ std::expected<peer_process, std::string> peer_process::start(const std::string& 
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   peer_process peer;
-  const int failed = ::posix_spawn(&peer.pid_, program.c_str(), &actions, nullptr, argv.data(), environ);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  const int failed = ::posix_spawn(&peer.pid_, program.c_str(), &actions, &attributes, argv.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) {
     peer.pid_ = 0;
@@ -54,7 +58,18 @@ std::expected<peer_process, std::string> peer_process::start(const std::string& 
   return peer;
 }
 
-peer_process::peer_process(peer_process&& other) noexcept : pid_(std::exchange(other.pid_, 0)) {}
+peer_process::peer_process(peer_process&& other) noexcept
+    : pid_(std::exchange(other.pid_, 0)), end_(std::move(other.end_)) {}
+
+std::string peer_process::end() {
+  int status = 0;
+  if (pid_ > 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) {
+    pid_ = 0;
+    end_ = WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status))
+                               : "ended with exit code " + std::to_string(WEXITSTATUS(status));
+  }
+  return end_;
+}
 
 peer_process::~peer_process() {
   if (pid_ <= 0) return;

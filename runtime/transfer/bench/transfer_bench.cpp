@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -91,8 +92,11 @@ public:
     const std::string socket = (folder_.path / "shm").string();
     const std::string grpc =
         options_.tcp ? "127.0.0.1:" + std::to_string(free_port()) : "unix:" + (folder_.path / "grpc").string();
+    if (!options_.records.empty() && !std::ofstream(options_.records)) // now, not after the first phase
+      return std::unexpected(options_.records + ": cannot be written");
     auto peer = peer_process::start(options_.program, socket, grpc);
     if (!peer) return std::unexpected(peer.error());
+    peer_ = &*peer;
     grpc_ = std::make_unique<grpc_channel>(grpc_settings{grpc, std::size_t{1} << 20});
     report_.set_seed(options_.seed);
     for (const bench_phase& phase : options_.phases) {
@@ -109,6 +113,10 @@ public:
       }
       if (phase.cpu_pressure) hogs.emplace();
       std::vector<paired> made = run(phase);
+      if (!peer_end_.empty())
+        return std::unexpected("the receiving process " + peer_end_ + " in phase '" + phase.name + "' after " +
+                               std::to_string(made.size()) + " of " + std::to_string(options_.transfers) +
+                               " transfers: nothing is reported, for the rest could not be measured");
       summarise(phase, made);
       ++done_phases_;
       if (stopped_.load()) break;
@@ -188,6 +196,16 @@ private:
     return one;
   }
 
+  /// Transfers fail one by one for reasons of their own; without a peer there is nothing left to measure.
+  bool peer_has_ended(const paired& one) {
+    if (!one.failed[0] && !one.failed[1]) return false;
+    const std::lock_guard hold(peer_mutex_);
+    peer_end_ = peer_->end();
+    if (peer_end_.empty()) return false;
+    stopped_.store(true);
+    return true;
+  }
+
   std::vector<paired> run(const bench_phase& phase) {
     std::vector<std::vector<paired>> by_thread(options_.concurrency);
     std::atomic<std::uint64_t> taken{0};
@@ -213,7 +231,9 @@ private:
           if (w == 0 && interrupted_()) stopped_.store(true);
           const std::uint64_t number = taken.fetch_add(1);
           if (number >= options_.transfers) return;
-          by_thread[w].push_back(one_transfer(rng));
+          paired one = one_transfer(rng);
+          if (peer_has_ended(one)) return;
+          by_thread[w].push_back(std::move(one));
           if (w == 0 && progress_)
             progress_((static_cast<double>(done_phases_) +
                        static_cast<double>(number) / static_cast<double>(options_.transfers)) /
@@ -370,6 +390,9 @@ private:
   scratch folder_;
   transfer_pool pool_;
   std::vector<std::byte> source_;
+  peer_process* peer_{nullptr};
+  std::mutex peer_mutex_; ///< guards peer_ and what follows
+  std::string peer_end_;  ///< empty while it lives
   std::unique_ptr<grpc_channel> grpc_;
   std::unique_ptr<shm_channel> shm_;
   std::atomic<std::uint64_t> transfers_{0};
