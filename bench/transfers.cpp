@@ -35,7 +35,7 @@ transfer_metrics outcome(transfer_method method, std::uint64_t i) {
   return m;
 }
 
-class steady_model final : public transfer_model {
+class steady_model final : public transfer_advisor {
 public:
   [[nodiscard]] model_prediction predict(const transfer_characteristics&,
                                          const system_conditions&) const noexcept override {

@@ -43,7 +43,7 @@ std::expected<node_config, std::string> configure(const tuner_options& options,
   config.name = options.name;
   config.store_path = options.store;
   config.seed = options.seed;
-  config.pools.push_back({.name = "default", .supervision = {}});
+  config.pools.push_back({.name = "default", .supervision = {}, .transfer = {}});
   config.sources.push_back({.name = options.name, .what = {}, .interval = options.interval, .patience = 1s});
   loop_config& loop = config.loops.emplace_back();
   loop.name = options.name;

@@ -85,11 +85,12 @@ class Daemon:
         while self.address is None and time.monotonic() < deadline:
             if not select.select([self.process.stderr], [], [], 1)[0]:
                 continue
-            line = self.process.stderr.readline()
-            if not line:
+            # Not readline: it would keep what came in one piece with a line, and select would not tell of it.
+            piece = os.read(self.process.stderr.fileno(), 65536).decode()
+            if not piece:
                 break
-            self.log.append(line)
-            match = re.search(r"API at https?://([0-9.:]+)", line)
+            self.log.append(piece)
+            match = re.search(r"API at https?://([0-9.:]+)[^0-9.:]", "".join(self.log))
             if match:
                 self.address = match.group(1)
         if self.address is None:
@@ -102,7 +103,7 @@ class Daemon:
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout=15)
         took = time.monotonic() - begin
-        self.log += self.process.stderr.readlines()
+        self.log = ("".join(self.log) + self.process.stderr.read()).splitlines(keepends=True)
         self.process.stderr.close()
         return code, took
 

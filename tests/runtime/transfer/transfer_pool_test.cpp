@@ -173,7 +173,7 @@ TEST(TransferPool, ConstructionChecksToo) {
   EXPECT_THROW(transfer_pool("p", p), std::invalid_argument);
 }
 
-class always final : public transfer_model {
+class always final : public transfer_advisor {
 public:
   explicit always(transfer_method m) : method_(m) {}
   [[nodiscard]] model_prediction predict(const transfer_characteristics&, const system_conditions&) const noexcept override {
