@@ -47,7 +47,8 @@ int main(int argc, char** argv) {
     } else if (option == "--only" && i + 1 < argc) {
       only = argv[++i];
     } else {
-      std::fprintf(stderr, "unknown option '%s', expected --out FILE or --only hotpath|decision|search|store|actors|transfer\n",
+      std::fprintf(stderr,
+                   "unknown option '%s', expected --out FILE or --only hotpath|decision|search|store|actors|transfer\n",
                    argv[i]);
       return 2;
     }
