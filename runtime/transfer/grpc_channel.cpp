@@ -82,8 +82,7 @@ private:
     // Despite its name how long one attempt to connect may take: a machine that is busy is no peer that is gone.
     arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20'000);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return v1::TransferPeer::NewStub(
-        grpc::CreateCustomChannel(target_, grpc::InsecureChannelCredentials(), arguments));
+    return v1::TransferPeer::NewStub(grpc::CreateCustomChannel(target_, grpc::InsecureChannelCredentials(), arguments));
   }
 
   std::string target_;

@@ -8,7 +8,8 @@
 namespace homeostat {
 
 /// Reads how busy the machine is: processors from /proc/stat; memory from the control group that limits this process
-/// most, its own or one above it (version 1 or 2), else from /proc/meminfo. What cannot be read counts as idle. Not for several threads at once.
+/// most, its own or one above it (version 1 or 2), else from /proc/meminfo. What cannot be read counts as idle. Not for
+/// several threads at once.
 class machine_sense {
 public:
   /// @param proc, groups  where the kernel's figures and the control groups are mounted.

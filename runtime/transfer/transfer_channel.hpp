@@ -52,9 +52,8 @@ using transfer_consumer = std::function<std::uint64_t(std::span<const std::byte>
 
 /// Calls a consumer. @returns its number; or why it refused, in 1 to 1,000 printable characters: the text goes to the
 /// sender, and neither a longer one nor bytes that are no text may stop it on its way.
-[[nodiscard]] std::expected<std::uint64_t, std::string> consume(const transfer_consumer& consumer,
-                                                                std::span<const std::byte> bytes,
-                                                                const transfer_characteristics& data);
+[[nodiscard]] std::expected<std::uint64_t, std::string>
+consume(const transfer_consumer& consumer, std::span<const std::byte> bytes, const transfer_characteristics& data);
 
 /// Reads one word of each 64-byte line, which is what it takes to bring a buffer to the consumer's processor.
 /// @returns a sum of the words, a checksum for tests.

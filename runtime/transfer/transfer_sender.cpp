@@ -36,8 +36,8 @@ std::expected<transfer_receipt, transfer_error> transfer_sender::attempt(transfe
   return receipt;
 }
 
-std::expected<sent_transfer, transfer_error>
-transfer_sender::send(std::span<const std::byte> bytes, transfer_characteristics data, duration patience) {
+std::expected<sent_transfer, transfer_error> transfer_sender::send(std::span<const std::byte> bytes,
+                                                                   transfer_characteristics data, duration patience) {
   const auto start = steady::now();
   patience = std::min(patience, longest_patience);
   data.data_size = bytes.size();

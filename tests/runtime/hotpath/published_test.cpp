@@ -15,7 +15,8 @@ namespace {
 /// A value that knows whether it lives, and counts its kind.
 struct witness {
   static constexpr std::uint64_t alive = 0x616c697665;
-  witness(std::uint64_t number_, std::atomic<std::int64_t>& count_) : count(count_), number(number_), twice(2 * number_) {
+  witness(std::uint64_t number_, std::atomic<std::int64_t>& count_)
+      : count(count_), number(number_), twice(2 * number_) {
     ++count;
   }
   witness(const witness&) = delete;

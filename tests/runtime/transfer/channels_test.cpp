@@ -21,10 +21,10 @@ TEST_P(Channel, ContentsArriveIntact) {
   link to(GetParam());
   constexpr std::size_t mib = 1 << 20; // the chunk size of gRPC
   std::uint64_t seed = 0;
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{65},
-                                 std::size_t{4095}, std::size_t{4096}, std::size_t{4097}, std::size_t{65535},
-                                 std::size_t{65536}, std::size_t{65537}, mib - 1, mib, mib + 1, 2 * mib - 1, 2 * mib,
-                                 2 * mib + 1, 9 * mib, std::size_t{10}}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{65}, std::size_t{4095},
+        std::size_t{4096}, std::size_t{4097}, std::size_t{65535}, std::size_t{65536}, std::size_t{65537}, mib - 1, mib,
+        mib + 1, 2 * mib - 1, 2 * mib, 2 * mib + 1, 9 * mib, std::size_t{10}}) {
     const auto bytes = pattern(size, ++seed);
     const auto sent = to.send(bytes);
     ASSERT_TRUE(sent) << size << ": " << sent.error().text;
@@ -83,23 +83,21 @@ TEST_P(Channel, ConsumerThatThrowsRefuses) {
   link to(GetParam(), [&](std::span<const std::byte> bytes, const transfer_characteristics& data) {
     switch (call++) {
     case 0: throw std::runtime_error("not today");
-    case 1: throw 42;                                // nothing that has a text
-    case 2: throw odd_reason("");                    // an empty one is no consent
+    case 1: throw 42;                                    // nothing that has a text
+    case 2: throw odd_reason("");                        // an empty one is no consent
     case 3: throw odd_reason(std::string(100'000, 'x')); // longer than any packet
-    case 4: throw odd_reason("\xff\xfe\n broken");   // no text at all
+    case 4: throw odd_reason("\xff\xfe\n broken");       // no text at all
     default: return digest_all(bytes, data);
     }
   });
   const std::vector<std::string> reasons{"not today", "no reason", "no reason", "xxxxxxxxxx", "broken"};
-  for (const std::string& reason : reasons)
-    for (const std::size_t size : {std::size_t{0}}) {
-      const auto bytes = pattern(size);
-      const auto sent = to.send(bytes);
-      ASSERT_FALSE(sent) << reason;
-      EXPECT_EQ(sent.error().why, kind::refused) << sent.error().text;
-      EXPECT_THAT(sent.error().text, HasSubstr(reason));
-      EXPECT_LT(sent.error().text.size(), 1200U);
-    }
+  for (const std::string& reason : reasons) {
+    const auto sent = to.send({}); // no byte is missing: the answer alone can tell
+    ASSERT_FALSE(sent) << reason;
+    EXPECT_EQ(sent.error().why, kind::refused) << sent.error().text;
+    EXPECT_THAT(sent.error().text, HasSubstr(reason));
+    EXPECT_LT(sent.error().text.size(), 1200U);
+  }
   EXPECT_TRUE(to.send(pattern(100))) << "and goes on";
 }
 
@@ -174,7 +172,7 @@ TEST(GrpcChannel, ChunksOfAnySizeAndTcp) {
   ASSERT_TRUE(receiver) << receiver.error().text;
   for (const std::size_t chunk : {std::size_t{0}, std::size_t{4096}, std::size_t{100} << 20}) { // clamped
     grpc_channel channel({"127.0.0.1:47911", chunk});
-    for (const std::size_t size : {4095, 4096, 4097, 8191, 8192, 8193, 3'145'727, 3'145'728, 3'145'729}) {
+    for (const std::size_t size : {4095U, 4096U, 4097U, 8191U, 8192U, 8193U, 3'145'727U, 3'145'728U, 3'145'729U}) {
       const auto bytes = pattern(size, size);
       const auto sent = channel.send(bytes, {.data_size = size}, 60s);
       ASSERT_TRUE(sent) << size << ": " << sent.error().text;

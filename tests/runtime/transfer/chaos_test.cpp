@@ -131,9 +131,7 @@ TEST_F(Chaos, PeersKilledAtAnyMomentLeaveNothing) {
     std::expected<transfer_receipt, transfer_error> sent;
     do {
       sent = by.send(bytes, {.data_size = bytes.size()}, 60s);
-      if (sent) {
-        EXPECT_EQ(sent->checksum, digest(bytes));
-      }
+      if (sent) { EXPECT_EQ(sent->checksum, digest(bytes)); }
     } while (sent);
     killer.join();
     ASSERT_EQ(sent.error().why, kind::peer_gone) << sent.error().text;
@@ -245,9 +243,7 @@ TEST_F(Chaos, ReceiverThatCanStartNoMoreThreadsClosesAndGoesOn) {
       channels.push_back(std::make_unique<shm_channel>(shm_settings{.path = path()}));
       const auto sent = channels.back()->send(pattern(10), {.data_size = 10}, 60s);
       ++(sent ? served : closed);
-      if (!sent) {
-        EXPECT_EQ(sent.error().why, kind::peer_gone) << sent.error().text;
-      }
+      if (!sent) { EXPECT_EQ(sent.error().why, kind::peer_gone) << sent.error().text; }
     }
   }
   EXPECT_GT(served, 0);

@@ -1,5 +1,5 @@
 // Peers and senders that do not keep to the protocol: answered or hung up on, never a crash, a SIGBUS or a leak.
-#include "messages/transfer.pb.h"
+#include "messages/transfer.grpc.pb.h"
 #include "tests/runtime/transfer/channel_rig.hpp"
 
 #include <gmock/gmock.h>
@@ -10,6 +10,7 @@
 #include <functional>
 
 #include <fcntl.h>
+#include <grpcpp/grpcpp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -239,8 +240,9 @@ TEST_F(HostilePeer, HangsUp) {
 }
 
 TEST_F(HostilePeer, AnswersGarbage) {
-  EXPECT_EQ(error_for([](packet_socket& to, const v1::TransferNotice&) { (void)to.send("\xff\xff\xff", -1, later()); }).why,
-            kind::failed);
+  EXPECT_EQ(
+      error_for([](packet_socket& to, const v1::TransferNotice&) { (void)to.send("\xff\xff\xff", -1, later()); }).why,
+      kind::failed);
   EXPECT_EQ(error_for([](packet_socket& to, const v1::TransferNotice&) {
               (void)to.send(std::string(20'000, 'x'), -1, later());
             }).why,
@@ -302,12 +304,48 @@ TEST_F(HostilePeer, CannotWriteOrResizeTheSegment) {
   peer.join();
 }
 
-TEST(HostileGrpc, StreamsThatLie) {
-  // A sender whose buffer changes its size cannot be made from our channel: only what it announces is bounded here.
-  link to(way::grpc, digest_all, 1 << 20);
-  const auto over = to.send(pattern((1 << 20) + 1));
-  ASSERT_FALSE(over);
-  EXPECT_EQ(over.error().why, kind::refused);
+class HostileGrpcSender : public testing::Test {
+protected:
+  static v1::TransferChunk chunk(std::uint64_t total, std::size_t bytes) {
+    v1::TransferChunk made;
+    made.set_total(total);
+    made.set_type(99); // unknown ones are "other"
+    made.set_format(99);
+    made.set_data(std::string(bytes, 'x'));
+    return made;
+  }
+  grpc::Status send(const v1::TransferChunk& one) {
+    grpc::ClientContext context;
+    v1::TransferReceipt receipt;
+    return stub_->Send(&context, one, &receipt);
+  }
+  grpc::Status stream(const std::vector<v1::TransferChunk>& all) {
+    grpc::ClientContext context;
+    v1::TransferReceipt receipt;
+    const auto writer = stub_->Stream(&context, &receipt);
+    for (const auto& one : all)
+      if (!writer->Write(one)) break;
+    writer->WritesDone();
+    return writer->Finish();
+  }
+  link to_{way::grpc, digest_all, 1 << 20};
+  std::unique_ptr<v1::TransferPeer::Stub> stub_{
+      v1::TransferPeer::NewStub(grpc::CreateChannel("unix:" + to_.path(), grpc::InsecureChannelCredentials()))};
+};
+
+TEST_F(HostileGrpcSender, SizesThatLieAreRefused) {
+  EXPECT_TRUE(send(chunk(10, 10)).ok());
+  EXPECT_TRUE(stream({chunk(20, 10), chunk(20, 10)}).ok());
+  EXPECT_TRUE(stream({}).ok()) << "nothing at all is a transfer of nothing";
+  EXPECT_THAT(send(chunk(11, 10)).error_message(), HasSubstr("must be the whole transfer"));
+  EXPECT_THAT(send(chunk(0, 10)).error_message(), HasSubstr("must be the whole transfer"));
+  EXPECT_THAT(stream({chunk(15, 10), chunk(15, 10)}).error_message(), HasSubstr("more bytes than"));
+  EXPECT_THAT(stream({chunk(25, 10), chunk(25, 10)}).error_message(), HasSubstr("ended after 20 of 25"));
+  EXPECT_THAT(stream({chunk(UINT64_MAX, 10)}).error_message(), HasSubstr("at most 1048576 are accepted"));
+  EXPECT_THAT(stream({chunk((1 << 20) + 1, 10)}).error_message(), HasSubstr("are accepted"));
+  EXPECT_THAT(stream({chunk(10, 0), chunk(UINT64_MAX, 0), chunk(10, 10)}).error_message(), HasSubstr("are accepted"));
+  EXPECT_EQ(send(chunk(5 << 20, 5 << 20)).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << "gRPC's own limit";
+  EXPECT_TRUE(to_.send(pattern(1000))) << "others are served";
 }
 
 } // namespace

@@ -21,7 +21,9 @@ protected:
   void machine_of_8_gib() {
     write("proc/meminfo", "MemTotal:        8388608 kB\nMemFree:  10 kB\nMemAvailable:    2097152 kB\n");
   }
-  [[nodiscard]] machine_sense sense() const { return machine_sense(folder_.path() + "/proc", folder_.path() + "/groups"); }
+  [[nodiscard]] machine_sense sense() const {
+    return machine_sense(folder_.path() + "/proc", folder_.path() + "/groups");
+  }
   scratch_folder folder_{"homeostat-sense"};
 };
 
@@ -67,7 +69,8 @@ TEST_F(MachineSense, Version1) {
   write("proc/self/cgroup", "9:cpu,cpuacct:/a\n4:memory:/docker/abc\n0::/\n");
   write("groups/memory/docker/abc/memory.limit_in_bytes", std::to_string(4 * gib));
   write("groups/memory/docker/abc/memory.usage_in_bytes", std::to_string(3 * gib));
-  write("groups/memory/docker/abc/memory.stat", "inactive_file 1\ntotal_inactive_file " + std::to_string(2 * gib) + "\n");
+  write("groups/memory/docker/abc/memory.stat",
+        "inactive_file 1\ntotal_inactive_file " + std::to_string(2 * gib) + "\n");
   const auto seen = sense().read(instant{});
   EXPECT_DOUBLE_EQ(seen.memory_used, 0.25);
   EXPECT_EQ(seen.available_memory, 3 * gib);

@@ -37,19 +37,20 @@ TEST_P(Condition, Holds) {
   EXPECT_EQ(conditions.matching(tensor, machine), GetParam().holds ? 1U : 0U) << GetParam().when;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    OfEachMetric, Condition,
-    testing::Values(row{"data_size == 1000", true}, row{"data_size > 1000", false}, row{"compressed", true},
-                    row{"type_tensor", true}, row{"type_binary", false}, row{"type_dataframe", false},
-                    row{"type_text", false}, row{"type_other", false}, row{"format_numpy", true},
-                    row{"format_raw", false}, row{"format_arrow", false}, row{"format_protobuf", false},
-                    row{"format_other", false}, row{"cpu_load == 0.5", true}, row{"memory_used < 0.3", true},
-                    row{"available_memory == 4096", true}, row{"in_flight == 3", true},
-                    row{"hour >= 13 && hour < 14", true}, row{"recent_slowdown > 1.4", true},
-                    row{"data_size > 10 && type_tensor == 0", false}, row{"1 / (in_flight - 3)", false},
-                    row{"0 / (in_flight - 3)", false}, row{"1 / (in_flight - 3) > 0 || 1", false},
-                    row{"ln(0 * data_size)", false}, row{"in_flight == 3 ? 1 : 1 / 0", true}, row{"0", false},
-                    row{"-1", true}));
+INSTANTIATE_TEST_SUITE_P(OfEachMetric, Condition,
+                         testing::Values(row{"data_size == 1000", true}, row{"data_size > 1000", false},
+                                         row{"compressed", true}, row{"type_tensor", true}, row{"type_binary", false},
+                                         row{"type_dataframe", false}, row{"type_text", false},
+                                         row{"type_other", false}, row{"format_numpy", true}, row{"format_raw", false},
+                                         row{"format_arrow", false}, row{"format_protobuf", false},
+                                         row{"format_other", false}, row{"cpu_load == 0.5", true},
+                                         row{"memory_used < 0.3", true}, row{"available_memory == 4096", true},
+                                         row{"in_flight == 3", true}, row{"hour >= 13 && hour < 14", true},
+                                         row{"recent_slowdown > 1.4", true},
+                                         row{"data_size > 10 && type_tensor == 0", false},
+                                         row{"1 / (in_flight - 3)", false}, row{"0 / (in_flight - 3)", false},
+                                         row{"1 / (in_flight - 3) > 0 || 1", false}, row{"ln(0 * data_size)", false},
+                                         row{"in_flight == 3 ? 1 : 1 / 0", true}, row{"0", false}, row{"-1", true}));
 
 TEST(Conditions, WithoutRulesNothingMatches) {
   EXPECT_EQ(rule_conditions().matching(tensor, machine), 0U);
@@ -84,7 +85,8 @@ TEST(Conditions, ThreadsUseManySetsInTurn) {
   // More sets than a thread keeps compiled: they take each other's places, and are never taken for each other.
   std::vector<std::unique_ptr<rule_conditions>> sets;
   for (int i = 0; i < 24; ++i)
-    sets.push_back(std::make_unique<rule_conditions>(std::vector<transfer_rule>{rule("data_size == " + std::to_string(i)), rule("data_size != " + std::to_string(i))}));
+    sets.push_back(std::make_unique<rule_conditions>(std::vector<transfer_rule>{
+        rule("data_size == " + std::to_string(i)), rule("data_size != " + std::to_string(i))}));
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < 8; ++t)

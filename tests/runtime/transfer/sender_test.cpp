@@ -56,7 +56,7 @@ protected:
 TEST_F(Sender, SendsByTheChosenMethodAndReports) {
   listen();
   transfer_sender by("pool", policy(), settings());
-  for (const std::size_t size : {10, 100'000}) {
+  for (const std::size_t size : {10U, 100'000U}) {
     const auto bytes = pattern(size);
     transfer_characteristics data{.data_size = 12345, .type = data_type::tensor}; // the size is not believed
     const auto sent = by.send(bytes, data, 60s);

@@ -57,7 +57,8 @@ TEST(ShmLease, LetGoUnsentGivesItsLaneBack) {
 TEST(ShmLease, AbsurdSizesAreExhausted) {
   link to(way::reused);
   shm_channel channel(settings_for(to, 2, 1 << 20));
-  for (const std::size_t size : {(std::size_t{1} << 20) + 1, std::size_t{1} << 62, (std::size_t{1} << 63) + 1, SIZE_MAX}) {
+  for (const std::size_t size :
+       {(std::size_t{1} << 20) + 1, std::size_t{1} << 62, (std::size_t{1} << 63) + 1, SIZE_MAX}) {
     const auto place = channel.acquire(size, 1s);
     ASSERT_FALSE(place) << size;
     EXPECT_EQ(place.error().why, kind::exhausted) << place.error().text;

@@ -176,7 +176,8 @@ TEST(TransferPool, ConstructionChecksToo) {
 class always final : public transfer_advisor {
 public:
   explicit always(transfer_method m) : method_(m) {}
-  [[nodiscard]] model_prediction predict(const transfer_characteristics&, const system_conditions&) const noexcept override {
+  [[nodiscard]] model_prediction predict(const transfer_characteristics&,
+                                         const system_conditions&) const noexcept override {
     return {method_, 0.9F, 0.8F, 11, 22};
   }
 
@@ -227,7 +228,8 @@ TEST(TransferPool, ExploresAsItsSeedSays) {
     transfer_pool pool("p", p, seed);
     std::string all;
     for (int i = 0; i < 400; ++i) {
-      for (const auto method : transfer_methods) (void)pool.record(outcome(method, 20 * mebibyte, method == grpc ? 110 : 100));
+      for (const auto method : transfer_methods)
+        (void)pool.record(outcome(method, 20 * mebibyte, method == grpc ? 110 : 100));
       if (i % 20 == 0) pool.learn(epoch + std::chrono::seconds(i));
       all += pool.decide({20 * mebibyte}).method == grpc ? 'g' : 'z';
     }
