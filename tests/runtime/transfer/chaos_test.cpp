@@ -112,7 +112,7 @@ TEST_F(Chaos, PeersKilledInTheirConsumerLeaveNothing) {
     ASSERT_EQ(second.error().why, kind::peer_gone) << second.error().text;
     ASSERT_EQ(by.segment_bytes(), 0U);
     ASSERT_EQ(mapped_segments(), 0U);
-    ASSERT_EQ(descriptors(), before);
+    ASSERT_LE(descriptors(), before);
   }
 }
 
@@ -136,7 +136,7 @@ TEST_F(Chaos, PeersKilledAtAnyMomentLeaveNothing) {
     killer.join();
     ASSERT_EQ(sent.error().why, kind::peer_gone) << sent.error().text;
     ASSERT_EQ(mapped_segments(), 0U);
-    ASSERT_EQ(descriptors(), before);
+    ASSERT_LE(descriptors(), before);
   }
 }
 

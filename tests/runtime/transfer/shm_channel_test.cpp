@@ -124,7 +124,7 @@ TEST(ShmSegments, AreFreedOnBothSides) {
     EXPECT_EQ(mapped_segments(), 2U) << "a larger one replaces the smaller";
   }
   EXPECT_EQ(mapped_segments(), 0U);
-  EXPECT_EQ(descriptors(), before);
+  EXPECT_LE(descriptors(), before); // fewer, when gRPC closes meanwhile what an earlier test has left
 }
 
 TEST(ShmExhaustion, WithoutDescriptorsIsTypedAndRecovers) {
