@@ -117,14 +117,17 @@ def load(seconds, clients):
         lost = []
 
         async def ask():
-            client = Client(again.address, tokens[0], {})
-            client.reader, client.writer = await asyncio.open_connection(client.host, int(client.port), limit=1 << 24)
-            for number in ids[-1500:]:  # the rest may have been forgotten for age
+            several = [Client(again.address, token, {}) for token in tokens[:25]]  # each has a request limit of its own
+            for client in several:
+                client.reader, client.writer = await asyncio.open_connection(client.host, int(client.port), limit=1 << 24)
+            for n, number in enumerate(ids[-1500:]):  # the rest may have been forgotten for age
+                client = several[n % len(several)]
                 while (answer := await client.call("after", "GET", f"/api/v1/proposals/{number}"))[0] == 429:
                     await asyncio.sleep(0.1)
                 if answer[0] != 200:
                     lost.append(number)
-            client.writer.close()
+            for client in several:
+                client.writer.close()
 
         asyncio.run(ask())
         again.kill()
