@@ -1,5 +1,6 @@
 #include "runtime/cli/log.hpp"
 
+#include <spdlog/async.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -28,10 +29,17 @@ public:
   }
 };
 
+constexpr std::size_t lines_waiting = 8192;
+
 } // namespace
 
 void set_up_log(const std::string& format, const std::string& level) {
-  auto logger = std::make_shared<spdlog::logger>("homeostat", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  // On a thread of its own: whoever reads the log may stop reading, and a full pipe must not stop an actor. What does
+  // not fit the queue meanwhile overruns the oldest lines.
+  spdlog::init_thread_pool(lines_waiting, 1);
+  auto logger =
+      std::make_shared<spdlog::async_logger>("homeostat", std::make_shared<spdlog::sinks::stderr_sink_mt>(),
+                                             spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
   if (format == "json") {
     auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
     formatter->add_flag<escaped_message>('*').set_pattern(

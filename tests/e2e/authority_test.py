@@ -1,9 +1,12 @@
 """The four feedback patterns through the real daemon: command line, HTTP, a plant made of programs."""
 
+import fcntl
 import json
 import pathlib
 import re
+import select
 import subprocess
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -52,6 +55,20 @@ class Authority(Scratch):
 
     def decide(self, number, verb, actor="bob", expect=200, **more):
         return self.post(f"/api/v1/proposals/{number}/{verb}", {"actor": actor, **more}, expect)
+
+    def test_nobody_reads_the_log(self):
+        """A full pipe behind standard error stops neither actors nor the API."""
+        daemon = self.begin("proposal-gated")
+        fcntl.fcntl(daemon.process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        for n in range(60):  # one comes into force by itself, that makes the others stale: a line of the log each
+            self.propose(20 + n if n < 30 else 21 + n)
+        time.sleep(3)
+        self.assertTrue(select.select([daemon.process.stderr], [], [], 0)[0], "the pipe holds what nobody has read")
+        begin = time.monotonic()
+        self.assertEqual(daemon.get("/healthz")[0], 200)
+        self.propose(52)
+        daemon.loop()
+        self.assertLess(time.monotonic() - begin, 5, "nobody waits for the log")
 
     def value(self):
         return float((self.folder / "value").read_text())
