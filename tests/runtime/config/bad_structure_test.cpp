@@ -13,7 +13,8 @@ const bad_row structure_rows[] = {
     {"UnknownKeyWithSuggestion",
      "{policy: careful}",
      "{polcy: careful, policy: careful}",
-     {"21: Pool web: spec.polcy: is not a known key (did you mean 'policy'?), expected one of policy, supervision, transfer"}},
+     {"21: Pool web: spec.polcy: is not a known key (did you mean 'policy'?), expected one of policy, supervision, "
+      "transfer"}},
     {"UnknownKeyWithoutSuggestion",
      "{policy: careful}",
      "{policy: careful, colour: red}",
