@@ -114,6 +114,10 @@ void threshold_manager::look(const cost_table& costs, pressure under, const syst
   }
 }
 
+bool threshold_manager::settled() const {
+  return std::ranges::all_of(current_, [](const one& t) { return t.off == 0; });
+}
+
 void threshold_manager::rebase(const transfer_policy& policy, instant at) {
   for (std::size_t i = 0; i < data_type_count; ++i)
     set(static_cast<data_type>(i), current_[i].performance, current_[i].resource, policy, at, "another policy");

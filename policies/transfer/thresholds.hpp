@@ -38,6 +38,8 @@ public:
   /// Looks at what was learned and at the pressure.
   void look(const cost_table& costs, pressure under, const system_conditions& now, const transfer_policy& policy,
             instant at);
+  /// @returns whether another look at the same costs and the same pressure would change nothing.
+  [[nodiscard]] bool settled() const;
   /// The policy's base thresholds again, without what was learned.
   void reset(const transfer_policy& policy, instant at, const std::string& why);
   /// Another policy, with what was learned.

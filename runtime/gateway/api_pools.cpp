@@ -69,7 +69,7 @@ http_response change_policy(node& n, transfer_pool& pool, const api_request& req
   if (auto ok = read_body(request, body); !ok) return ok.error();
   const auto actor = actor_of(request, body.actor());
   if (!actor) return actor.error();
-  auto policy = policy_from(body.policy(), pool.state().policy());
+  auto policy = policy_from(body.policy(), pool.policy());
   if (!policy) return problem(422, "cannot be", policy.error());
   if (auto taken = pool.set_policy(std::move(*policy), n.now()); !taken)
     return problem(422, "cannot be", taken.error());
@@ -83,7 +83,7 @@ http_response back_to_rules(node& n, transfer_pool& pool, const api_request& req
   if (body.has_policy()) return problem(400, "bad body", "expected the fields actor and text only");
   const auto actor = actor_of(request, body.actor());
   if (!actor) return actor.error();
-  transfer_policy policy = pool.state().policy();
+  transfer_policy policy = pool.policy();
   policy.learning_enabled = false;
   if (auto taken = pool.set_policy(std::move(policy), n.now()); !taken) return problem(422, "cannot be", taken.error());
   n.transfers().learning().withdraw(pool.name(), "rollback to rules by " + *actor, n.now());

@@ -106,7 +106,7 @@ void learning_service::review(instant now) {
   const std::lock_guard hold(mutex_);
   for (result& r : done) take(std::move(r), now);
   for (const auto& of : pools_) {
-    if (!of->pool->state().policy().learning_enabled) continue;
+    if (!of->pool->policy().learning_enabled) continue;
     const auto plan = of->learning.review(of->serving(), now);
     for (const std::string& text : plan.notes) note_(of->pool->name(), text);
     if (plan.limit_changed) serve(*of);
@@ -184,7 +184,7 @@ std::optional<learning_status> learning_service::status(const std::string& pool)
   const one* of = find(pool);
   if (of == nullptr) return std::nullopt;
   learning_status s;
-  s.enabled = of->pool->state().policy().learning_enabled;
+  s.enabled = of->pool->policy().learning_enabled;
   s.samples = of->learning.samples().size();
   s.drifts = of->learning.drifts();
   s.gate = of->learning.last_gate().figures.empty() ? "" : of->learning.last_gate().text();

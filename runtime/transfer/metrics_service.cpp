@@ -128,7 +128,7 @@ std::vector<transfer_recommendation> metrics_service::advice(const std::string& 
   const std::lock_guard hold(mutex_);
   one* of = find(pool);
   if (of == nullptr) return {};
-  const transfer_policy policy = of->pool->state().policy();
+  const transfer_policy policy = of->pool->policy();
   const transfer_settings_view view{.pool = pool,
                                     .zero_copy_threshold = policy.zero_copy_threshold,
                                     .minimum_threshold = policy.minimum_threshold,

@@ -69,7 +69,10 @@ void transfer_pool::sense(const system_conditions& now) {
   system_conditions with = now;
   with.recent_slowdown = learner_.recent_slowdown();
   sensed_.publish(std::make_unique<const system_conditions>(with));
+  // Without pressure before and after, how busy the machine is changes no decision.
+  const bool pressed = learner_.under() != pressure::none;
   learner_.conditions(with);
+  stale_ = stale_ || pressed || learner_.under() != pressure::none;
 }
 
 void transfer_pool::publish() {
@@ -88,7 +91,10 @@ void transfer_pool::learn(instant now, const std::function<void(const transfer_m
     if (!done) break;
     learner_.record(*done);
     if (each) each(*done);
+    stale_ = true;
   }
+  if (!stale_ && learner_.thresholds().settled()) return; // a pool at rest costs nothing
+  stale_ = false;
   last_look_ = now;
   next_ = learner_.look(now);
   publish();
@@ -126,6 +132,11 @@ void transfer_pool::reset(instant now, const std::string& why) {
   last_look_ = now;
   next_ = learner_.look(now);
   publish();
+}
+
+transfer_policy transfer_pool::policy() const {
+  const std::lock_guard hold(owning_);
+  return learner_.policy();
 }
 
 transfer_learner transfer_pool::state() const {

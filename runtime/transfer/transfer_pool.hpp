@@ -76,7 +76,8 @@ public:
   void set_model(std::shared_ptr<const transfer_advisor> model);
   /// Forgets what was learned and takes the model away.
   void reset(instant now, const std::string& why);
-  /// @returns a copy of the learning state, to be looked at.
+  [[nodiscard]] transfer_policy policy() const;
+  /// @returns a copy of all that was learned, some 300 KB: for whoever shows it.
   [[nodiscard]] transfer_learner state() const;
 
 private:
@@ -99,6 +100,7 @@ private:
   transfer_learner learner_;
   transfer_view next_;
   instant last_look_{};
+  bool stale_{true}; ///< something happened that another look would answer to
   std::shared_ptr<const transfer_advisor> model_;
   std::unique_ptr<published<served>> served_;
 };

@@ -55,10 +55,10 @@ TEST_F(MachineSense, MemoryOfTheMachineWithoutALimit) {
 
 TEST_F(MachineSense, Version2) {
   machine_of_8_gib();
-  write("proc/self/cgroup", "0::/user/work\n");
-  write("groups/user/work/memory.max", std::to_string(4 * gib));
-  write("groups/user/work/memory.current", std::to_string(3 * gib));
-  write("groups/user/work/memory.stat", "anon 5\ninactive_file " + std::to_string(gib) + "\n");
+  write("proc/self/cgroup", "0::/user/app\n");
+  write("groups/user/app/memory.max", std::to_string(4 * gib));
+  write("groups/user/app/memory.current", std::to_string(3 * gib));
+  write("groups/user/app/memory.stat", "anon 5\ninactive_file " + std::to_string(gib) + "\n");
   const auto seen = sense().read(instant{});
   EXPECT_DOUBLE_EQ(seen.memory_used, 0.5) << "pages that can be given up are not in use";
   EXPECT_EQ(seen.available_memory, 2 * gib);
