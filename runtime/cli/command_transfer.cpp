@@ -29,14 +29,15 @@ void print_report(const v1::TransferBenchReport& report) {
                row.throughput_mbps(), time_words(row.cpu_us()), size_text(static_cast<std::uint64_t>(row.memory())),
                row.failed() > 0 ? fmt::format("  {} failed", row.failed()) : "");
   fmt::print("\nTotal time of the pool's choices over that of others, last {} transfers of each phase (whole phase in "
-             "brackets):\n{:<14} {:>10} {:>18} {:>9} {:>18} {:>12} {:>9} {:>12} {:>12} {:>9}\n",
-             report.phases_size() > 0 ? report.phases(0).measured() : 0, "phase", "pressure", "to oracle", "by class",
-             "to best fixed", "to threshold", "to grpc", "crossover", "threshold", "explored");
+             "brackets):\n{:<14} {:>10} {:>18} {:>9} {:>9} {:>18} {:>12} {:>9} {:>12} {:>12} {:>9}\n",
+             report.phases_size() > 0 ? report.phases(0).measured() : 0, "phase", "pressure", "to oracle", "held out",
+             "by class", "to best fixed", "to threshold", "to grpc", "crossover", "threshold", "explored");
   for (const auto& p : report.phases())
     fmt::print(
-        "{:<14} {:>10} {:>9.3f} ({:.3f}) {:>9.3f} {:>9.3f} ({:.3f}) {:>12.3f} {:>9.3f} {:>12} {:>12} {:>8.1f}%\n",
-        p.name(), p.pressure(), p.to_oracle(), p.whole_to_oracle(), p.to_class_oracle(), p.to_best_fixed(),
-        p.whole_to_best_fixed(), p.to_threshold(), p.to_grpc(),
+        "{:<14} {:>10} {:>9.3f} ({:.3f}) {:>9} {:>9.3f} {:>9.3f} ({:.3f}) {:>12.3f} {:>9.3f} {:>12} {:>12} {:>8.1f}%\n",
+        p.name(), p.pressure(), p.to_oracle(), p.whole_to_oracle(),
+        p.to_held_out_oracle() > 0 ? fmt::format("{:.3f}", p.to_held_out_oracle()) : "-", p.to_class_oracle(),
+        p.to_best_fixed(), p.whole_to_best_fixed(), p.to_threshold(), p.to_grpc(),
         p.never_crosses()    ? "never"
         : p.crossover() == 0 ? "always"
                              : size_text(p.crossover()),

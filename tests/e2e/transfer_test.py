@@ -65,6 +65,7 @@ class TransferBench(unittest.TestCase):
             self.assertEqual(int(phase["transfers"]), 60)
             self.assertEqual(int(phase["measured"]), 60)
             self.assertGreaterEqual(phase["to_oracle"], 1 - 1e-9)
+            self.assertGreater(phase["to_held_out_oracle"], 0)
             for name in ("to_best_fixed", "to_threshold", "to_grpc", "to_zero_copy"):
                 self.assertGreater(phase[name], 0)
             self.assertGreater(int(phase["threshold"]), 0)

@@ -15,6 +15,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <thread>
 
@@ -70,6 +71,8 @@ struct paired {
   transfer_characteristics data;
   std::array<double, transfer_method_count> latency_us{}; ///< of the first run
   std::array<double, transfer_method_count> median_us{};  ///< of all runs
+  std::array<double, transfer_method_count> mean_us{};    ///< of all runs
+  double held_out_us{0}; ///< mean over the runs, each by the method that was faster in the others; 0: one run only
   std::array<double, transfer_method_count> cpu_us{};
   std::array<double, transfer_method_count> memory{};
   std::array<bool, transfer_method_count> failed{};
@@ -151,6 +154,26 @@ private:
     }
   }
 
+  /// @param runs  latencies of the same transfer, as many by each method; left in another order.
+  static void judge(paired& one, std::array<std::vector<double>, transfer_method_count>& runs) {
+    const std::size_t count = runs[0].size();
+    std::array<double, transfer_method_count> sum{};
+    for (std::size_t m = 0; m < transfer_method_count; ++m) {
+      sum[m] = std::accumulate(runs[m].begin(), runs[m].end(), 0.0);
+      one.mean_us[m] = sum[m] / static_cast<double>(count);
+    }
+    if (count > 1)
+      for (std::size_t r = 0; r < count; ++r) {
+        const std::size_t better = sum[0] - runs[0][r] <= sum[1] - runs[1][r] ? 0 : 1;
+        one.held_out_us += runs[better][r] / static_cast<double>(count);
+      }
+    for (std::size_t m = 0; m < transfer_method_count; ++m) {
+      const auto middle = runs[m].begin() + static_cast<std::ptrdiff_t>(count / 2);
+      std::nth_element(runs[m].begin(), middle, runs[m].end());
+      one.median_us[m] = *middle;
+    }
+  }
+
   paired one_transfer(chacha8_rng& rng) {
     paired one;
     one.data = draw(rng);
@@ -171,11 +194,7 @@ private:
         runs[static_cast<std::size_t>(method)].push_back(into.latency_us[static_cast<std::size_t>(method)]);
       }
     }
-    for (std::size_t m = 0; m < transfer_method_count; ++m) {
-      const auto middle = runs[m].begin() + static_cast<std::ptrdiff_t>(runs[m].size() / 2);
-      std::nth_element(runs[m].begin(), middle, runs[m].end());
-      one.median_us[m] = *middle;
-    }
+    judge(one, runs);
 
     const auto i = static_cast<std::size_t>(one.chosen);
     transfer_metrics metrics;
@@ -308,7 +327,7 @@ private:
   }
 
   struct totals {
-    double pool{0}, oracle{0}, classes{0}, grpc{0}, zero_copy{0}, threshold{0};
+    double pool{0}, oracle{0}, classes{0}, grpc{0}, zero_copy{0}, threshold{0}, pool_mean{0}, held_out{0};
   };
   totals over(const std::vector<paired>& made, std::size_t from) const {
     totals t;
@@ -318,6 +337,8 @@ private:
       for (std::size_t m = 0; m < transfer_method_count; ++m)
         classes[{cost_class_of(one.data.data_size), one.data.type}][m] += one.median_us[m];
       t.pool += one.of(one.chosen);
+      t.pool_mean += one.mean_us[static_cast<std::size_t>(one.chosen)];
+      t.held_out += one.held_out_us;
       t.oracle += std::min(one.of(transfer_method::grpc), one.of(transfer_method::zero_copy));
       t.grpc += one.of(transfer_method::grpc);
       t.zero_copy += one.of(transfer_method::zero_copy);
@@ -373,6 +394,7 @@ private:
     row->set_measured(made.size() - from);
     row->set_to_oracle(end.pool / end.oracle);
     row->set_to_class_oracle(end.pool / end.classes);
+    if (options_.repeats > 1) row->set_to_held_out_oracle(end.pool_mean / end.held_out);
     row->set_to_best_fixed(end.pool / std::min(end.grpc, end.zero_copy));
     row->set_to_threshold(end.pool / end.threshold);
     row->set_to_grpc(end.pool / end.grpc);
