@@ -3,6 +3,7 @@
 #include "messages/types.hpp"
 #include "policies/authority/authority.hpp"
 #include "policies/search/adaptive_engine.hpp"
+#include "policies/transfer/experiment.hpp"
 
 #include <expected>
 #include <string>
@@ -40,6 +41,7 @@ struct authority_index {
 [[nodiscard]] std::string encode(const authority_index& x);
 [[nodiscard]] std::string encode(const governor_state& x);
 [[nodiscard]] std::string encode(const engine_state& x);
+[[nodiscard]] std::string encode(const experiment_state& x);
 /// @param loop  the loop the record belongs to; stored with it.
 [[nodiscard]] std::string encode(const audit_record& x, std::string_view loop);
 

@@ -26,7 +26,9 @@ public:
   explicit transfer_learner(transfer_policy policy);
 
   /// Learns from one finished transfer.
-  void record(const transfer_metrics& done);
+  /// @param own  false: another arm of an experiment decided on it. What a method costs is learned all the same; what
+  /// exploring cost is that arm's account.
+  void record(const transfer_metrics& done, bool own = true);
   /// The machine as it is now: pressure, with its hysteresis.
   void conditions(const system_conditions& now);
   /// Moves thresholds and makes the view for the decisions to come.

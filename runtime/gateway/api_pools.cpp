@@ -35,13 +35,19 @@ http_response show_pool(node& n, transfer_pool& pool, const api_request&) {
   return json_answer(message_of(pool, n.transfers()));
 }
 
-http_response decide_in(node&, transfer_pool& pool, const api_request& request) {
+http_response decide_in(node& n, transfer_pool& pool, const api_request& request) {
   v1::TransferData body;
   if (auto ok = read_body(request, body); !ok) return ok.error();
   const auto data = characteristics_from(body);
   if (!data) return problem(400, "bad body", data.error());
-  const transfer_decision decision = pool.decide(*data);
-  return json_answer(message_of(decision, pool.explain(decision, *data)));
+  const transfer_decision decision = pool.decide(*data, body.session());
+  v1::TransferDecision answer = message_of(decision, pool.explain(decision, *data));
+  const auto running = n.transfers().experiments().running(pool.name());
+  if (running && decision.place.experiment == running->number) {
+    answer.set_experiment(running->name);
+    answer.set_arm(std::string(name_of(decision.place.arm)));
+  }
+  return json_answer(answer);
 }
 
 http_response take_outcomes(node& n, transfer_pool& pool, const api_request& request) {
@@ -51,16 +57,22 @@ http_response take_outcomes(node& n, transfer_pool& pool, const api_request& req
     return problem(400, "bad body",
                    "outcomes has " + std::to_string(body.outcomes_size()) + " entries, expected 1 to " +
                        std::to_string(most_outcomes));
-  std::vector<transfer_metrics> all;
+  std::vector<placed_outcome> all;
+  v1::OutcomesTaken answer;
   const system_conditions now = pool.conditions();
+  const auto running = n.transfers().experiments().running(pool.name());
   for (const auto& outcome : body.outcomes()) {
+    const std::string which = "outcomes[" + std::to_string(all.size()) + "]: ";
     auto metrics = metrics_from(outcome, now, n.now());
-    if (!metrics) return problem(400, "bad body", "outcomes[" + std::to_string(all.size()) + "]: " + metrics.error());
-    all.push_back(*metrics);
+    if (!metrics) return problem(400, "bad body", which + metrics.error());
+    const auto place = place_from(outcome, pool, running);
+    if (!place) return problem(400, "bad body", which + place.error());
+    if (place->experiment == 0 && !outcome.experiment().empty()) answer.set_uncounted(answer.uncounted() + 1);
+    all.push_back({*metrics, *place});
   }
-  v1::OutcomesTaken answer; // all were sound: none is taken when one is not
-  for (const transfer_metrics& metrics : all)
-    pool.record(metrics) ? answer.set_taken(answer.taken() + 1) : answer.set_lost(answer.lost() + 1);
+  // All were sound: none is taken when one is not.
+  for (const placed_outcome& one : all)
+    pool.record(one.done, one.place) ? answer.set_taken(answer.taken() + 1) : answer.set_lost(answer.lost() + 1);
   return json_answer(answer);
 }
 

@@ -9,6 +9,8 @@ namespace homeostat {
 
 namespace {
 
+constexpr std::size_t longest_session = 256; ///< it is hashed for each decision
+
 /// @returns the value of an enum by its name; the first one for an empty name.
 template <class Enum>
 std::expected<Enum, std::string> named(const std::string& name, std::size_t count, const char* what) {
@@ -29,6 +31,9 @@ std::expected<transfer_characteristics, std::string> characteristics_from(const 
   if (!type) return std::unexpected(type.error());
   const auto format = named<data_format>(data.format(), data_format_count, "format");
   if (!format) return std::unexpected(format.error());
+  if (data.session().size() > longest_session)
+    return std::unexpected("session has " + std::to_string(data.session().size()) + " bytes, expected at most " +
+                           std::to_string(longest_session));
   return transfer_characteristics{data.size(), *type, *format, data.compressed()};
 }
 
@@ -57,6 +62,24 @@ std::expected<transfer_metrics, std::string> metrics_from(const v1::TransferOutc
   m.failed = outcome.failed();
   m.generation = outcome.generation();
   return m;
+}
+
+std::expected<experiment_place, std::string>
+place_from(const v1::TransferOutcome& outcome, const transfer_pool& pool,
+           const std::optional<pool_experiments::running_experiment>& running) {
+  const std::string& session = outcome.data().session();
+  if (outcome.experiment().empty() && outcome.arm().empty()) return experiment_place{};
+  if (outcome.experiment().empty() || outcome.arm().empty() || session.empty())
+    return std::unexpected(std::string("experiment, arm and data.session belong together, as the decision said them"));
+  const auto arm = named<experiment_arm>(outcome.arm(), experiment_arm_count, "arm");
+  if (!arm) return std::unexpected(arm.error());
+  if (!running || running->name != outcome.experiment()) return experiment_place{};
+  const experiment_place place = pool.place_of(session);
+  if (place.experiment != running->number) return experiment_place{}; // it has ended since
+  if (place.arm != *arm)
+    return std::unexpected("arm is '" + outcome.arm() + "', but session '" + session + "' was assigned " +
+                           std::string(name_of(place.arm)));
+  return place;
 }
 
 std::expected<transfer_policy, std::string> policy_from(const v1::TransferPolicy& change, transfer_policy policy) {

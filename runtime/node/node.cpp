@@ -111,6 +111,7 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
         config_.pools, config_.seed, config_.store_path, time_.at(system_->clock().now()),
         [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); });
   } catch (const std::invalid_argument& e) { return std::unexpected(std::string(e.what())); }
+  if (auto ok = restore_experiments(); !ok) return ok;
   node_setup setup{.name = config_.name,
                    .supervision = config_.supervision,
                    .store = store_,
@@ -137,6 +138,25 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
   return {};
 }
 
+std::expected<void, std::string> node::restore_experiments() {
+  constexpr std::size_t at_once = 100;
+  std::map<std::string, std::string> kept;
+  std::string last;
+  for (bool more = true; more;) {
+    const auto keys = store_->target().list_state(experiment_keys, last, at_once);
+    if (!keys) return std::unexpected(keys.error().what);
+    for (const std::string& key : *keys) {
+      auto value = store_->target().load_state(key);
+      if (!value) return std::unexpected(value.error().what);
+      if (*value) kept.emplace(key, std::move(**value));
+    }
+    more = keys->size() == at_once;
+    if (more) last = keys->back();
+  }
+  transfers_->experiments().restore(store_, kept, now());
+  return {};
+}
+
 node::~node() {
   stop();
   root_ = nullptr;
@@ -156,6 +176,7 @@ bool node::stop() {
     self->send_exit(root_, caf::exit_reason::kill);
   }
   for (loop_ports& ports : ports_) ports.telemetry->stop();
+  if (transfers_) transfers_->experiments().keep_all();
   if (store_) store_->stop(std::chrono::milliseconds(400));
   return clean_;
 }

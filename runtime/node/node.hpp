@@ -66,6 +66,7 @@ private:
   [[nodiscard]] authority_settings set_up_authority() const;
   explicit node(node_config config);
   std::expected<void, std::string> assemble(const plant_factory& make);
+  std::expected<void, std::string> restore_experiments();
   std::expected<loop_setup, std::string> set_up_loop(const loop_config& loop, const plant& p,
                                                      const source_config& source);
 

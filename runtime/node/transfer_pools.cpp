@@ -15,19 +15,29 @@ constexpr auto sense_every = std::chrono::milliseconds(250);
 
 class pool_port final : public transfer_port {
 public:
-  pool_port(transfer_pool& pool, learning_service& learning, metrics_service& metrics)
-      : pool_(pool), learning_(learning), metrics_(metrics) {}
+  pool_port(transfer_pool& pool, learning_service& learning, metrics_service& metrics, pool_experiments& experiments)
+      : pool_(pool), learning_(learning), metrics_(metrics), experiments_(experiments) {}
   void learn(instant now) override {
-    pool_.learn(now, [&](const transfer_metrics& done) {
+    // The services ask the pool under their locks: what they are told of must not be told under the pool's.
+    pool_.learn(
+        now, [&](const transfer_metrics& done) { done_.push_back(done); },
+        [&](const transfer_metrics& done, const experiment_place& place) { placed_.push_back({done, place}); });
+    for (const transfer_metrics& done : done_) {
       metrics_.observe(pool_.name(), done, now);
       learning_.observe(pool_.name(), done, now);
-    });
+    }
+    experiments_.look(pool_, placed_, now);
+    done_.clear();
+    placed_.clear();
   }
 
 private:
   transfer_pool& pool_;
   learning_service& learning_;
   metrics_service& metrics_;
+  pool_experiments& experiments_;
+  std::vector<transfer_metrics> done_;
+  std::vector<placed_outcome> placed_;
 };
 
 class services_port final : public transfer_port {
@@ -62,6 +72,8 @@ transfer_pools::transfer_pools(const std::vector<pool_config>& pools, std::uint6
   for (const pool_config& pool : pools)
     if (pool.transfer)
       pools_.push_back(std::make_unique<transfer_pool>(pool.name, *pool.transfer, seed + pools_.size()));
+  experiments_ = std::make_unique<pool_experiments>(note);
+  for (const auto& pool : pools_) experiments_->add(*pool);
   if (pools_.empty()) return;
   metrics_ = std::make_unique<metrics_service>(store + ".transfers", note);
   learning_ = std::make_unique<learning_service>(store + ".models", pool_learning_settings{}, std::move(note));
@@ -79,7 +91,7 @@ transfer_pool* transfer_pools::find(const std::string& name) const {
 
 std::shared_ptr<transfer_port> transfer_pools::port_of(const std::string& name) const {
   transfer_pool* pool = find(name);
-  return pool == nullptr ? nullptr : std::make_shared<pool_port>(*pool, *learning_, *metrics_);
+  return pool == nullptr ? nullptr : std::make_shared<pool_port>(*pool, *learning_, *metrics_, *experiments_);
 }
 
 std::shared_ptr<transfer_port> transfer_pools::learning_port() const {

@@ -3,6 +3,7 @@
 #include "actors/ports.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/learning/learning_service.hpp"
+#include "runtime/node/pool_experiments.hpp"
 #include "runtime/transfer/metrics_service.hpp"
 #include "runtime/transfer/transfer_pool.hpp"
 
@@ -35,11 +36,13 @@ public:
   /// @pre there is a pool
   [[nodiscard]] learning_service& learning() const { return *learning_; }
   [[nodiscard]] metrics_service& metrics() const { return *metrics_; }
+  [[nodiscard]] pool_experiments& experiments() const { return *experiments_; }
 
 private:
   std::vector<std::unique_ptr<transfer_pool>> pools_;
   std::unique_ptr<metrics_service> metrics_;
   std::unique_ptr<learning_service> learning_;
+  std::unique_ptr<pool_experiments> experiments_;
   std::jthread sensing_; ///< reads files, so no actor
 };
 
