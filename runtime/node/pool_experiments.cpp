@@ -16,8 +16,8 @@ constexpr duration keep_every = 5s;
 constexpr duration try_again = 1s;
 constexpr duration look_every = 1s; ///< at time, when nothing is reported
 
-std::unexpected<experiment_problem> refused(unsigned status, std::string text) {
-  return std::unexpected(experiment_problem{status, std::move(text)});
+std::unexpected<authority_problem> refused(unsigned status, std::string text) {
+  return std::unexpected(authority_problem{status, std::move(text)});
 }
 
 bool is_name(const std::string& name) {

@@ -3,6 +3,7 @@
 #include "actors/ports.hpp"
 #include "policies/transfer/experiment.hpp"
 #include "policies/transfer/policy_settings.hpp"
+#include "runtime/node/pool_proposals.hpp"
 #include "runtime/transfer/transfer_pool.hpp"
 
 #include <cstdint>
@@ -18,12 +19,8 @@
 
 namespace homeostat {
 
-/// Why something was refused: an HTTP status and one sentence.
-struct experiment_problem {
-  unsigned status{422}; ///< 404 no such, 409 not as it stands, 422 cannot be, 503 nobody answers
-  std::string text;
-};
-template <class T> using experiment_result = std::expected<T, experiment_problem>;
+/// What was asked for; or why not: 404 no such, 409 not as it stands, 422 cannot be, else what the authority says.
+template <class T> using experiment_result = std::expected<T, authority_problem>;
 
 /// A finished transfer of a session that is part of the running experiment.
 struct placed_outcome {

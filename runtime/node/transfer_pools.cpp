@@ -15,14 +15,16 @@ constexpr auto sense_every = std::chrono::milliseconds(250);
 
 class pool_port final : public transfer_port {
 public:
-  pool_port(transfer_pool& pool, learning_service& learning, metrics_service& metrics, pool_experiments& experiments)
-      : pool_(pool), learning_(learning), metrics_(metrics), experiments_(experiments) {}
+  pool_port(governed_pool& governed, learning_service& learning, metrics_service& metrics,
+            pool_experiments& experiments)
+      : pool_(governed.pool()), governed_(governed), learning_(learning), metrics_(metrics), experiments_(experiments) {}
   void learn(instant now) override {
     // The services ask the pool under their locks: what they are told of must not be told under the pool's.
     pool_.learn(
         now, [&](const transfer_metrics& done) { done_.push_back(done); },
         [&](const transfer_metrics& done, const experiment_place& place) { placed_.push_back({done, place}); });
     for (const transfer_metrics& done : done_) {
+      governed_.observe(done);
       metrics_.observe(pool_.name(), done, now);
       learning_.observe(pool_.name(), done, now);
     }
@@ -33,6 +35,7 @@ public:
 
 private:
   transfer_pool& pool_;
+  governed_pool& governed_;
   learning_service& learning_;
   metrics_service& metrics_;
   pool_experiments& experiments_;
@@ -75,6 +78,7 @@ transfer_pools::transfer_pools(const std::vector<pool_config>& pools, std::uint6
   experiments_ = std::make_unique<pool_experiments>(note);
   for (const auto& pool : pools_) experiments_->add(*pool);
   if (pools_.empty()) return;
+  for (const auto& pool : pools_) governed_.push_back(std::make_shared<governed_pool>(*pool));
   metrics_ = std::make_unique<metrics_service>(store + ".transfers", note);
   learning_ = std::make_unique<learning_service>(store + ".models", pool_learning_settings{}, std::move(note));
   for (std::size_t i = 0; i < pools_.size(); ++i) {
@@ -89,9 +93,20 @@ transfer_pool* transfer_pools::find(const std::string& name) const {
   return found == pools_.end() ? nullptr : found->get();
 }
 
+std::shared_ptr<governed_pool> transfer_pools::governed(const std::string& name) const {
+  const auto found = std::ranges::find(governed_, name, [](const auto& one) { return one->pool().name(); });
+  return found == governed_.end() ? nullptr : *found;
+}
+
+std::expected<plant, std::string> transfer_pools::plant_of(const std::string& pool) const {
+  const auto found = governed(pool);
+  if (!found) return std::unexpected("no pool " + pool + " decides on transfers");
+  return plant{.sensor = found, .actuator = found};
+}
+
 std::shared_ptr<transfer_port> transfer_pools::port_of(const std::string& name) const {
-  transfer_pool* pool = find(name);
-  return pool == nullptr ? nullptr : std::make_shared<pool_port>(*pool, *learning_, *metrics_, *experiments_);
+  const auto found = governed(name);
+  return found ? std::make_shared<pool_port>(*found, *learning_, *metrics_, *experiments_) : nullptr;
 }
 
 std::shared_ptr<transfer_port> transfer_pools::learning_port() const {
