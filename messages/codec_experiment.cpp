@@ -60,8 +60,7 @@ void put(v1::StoredArm* out, const arm_record& x) {
   put(out->mutable_log_latency(), x.log_latency);
   put(out->mutable_memory(), x.memory_bytes);
   out->set_latency(x.latency.pack());
-  for (const arm_record::cell& cell : x.groups)
-    out->add_cell_counts(cell.count), out->add_cell_sums(cell.log_latency);
+  for (const arm_record::cell& cell : x.groups) out->add_cell_counts(cell.count), out->add_cell_sums(cell.log_latency);
 }
 
 void get(const v1::StoredArm& in, arm_record& x) {

@@ -118,7 +118,7 @@ struct experiment_state {
   double least_p{1};  ///< always-valid: the least p seen at a look
   std::string reason; ///< why it ended
   std::string decided_by;
-  std::string proposal; ///< the authority's name for the promotion
+  std::string proposal;     ///< the authority's name for the promotion
   std::uint64_t refused{0}; ///< samples while it did not run, or with a latency that is none
   friend bool operator==(const experiment_state&, const experiment_state&) = default;
 };

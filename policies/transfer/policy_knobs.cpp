@@ -14,7 +14,7 @@ namespace {
 
 struct size_key {
   std::string_view name;
-  std::uint64_t transfer_policy::*member;
+  std::uint64_t transfer_policy::* member;
 };
 constexpr std::array<size_key, 3> sizes{{{"zero_copy_threshold", &transfer_policy::zero_copy_threshold},
                                          {"minimum_threshold", &transfer_policy::minimum_threshold},
@@ -22,7 +22,7 @@ constexpr std::array<size_key, 3> sizes{{{"zero_copy_threshold", &transfer_polic
 
 struct share_key {
   std::string_view name;
-  double transfer_policy::*member;
+  double transfer_policy::* member;
   double min;
   double max;
 };

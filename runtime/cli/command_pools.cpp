@@ -247,6 +247,9 @@ void add_pools(CLI::App& app, common_options& common, int& result) {
       "--type", [flags](const std::string& v) { flags->data.set_type(v); }, "binary, tensor, dataframe, text, other");
   ask->add_option_function<std::string>(
       "--format", [flags](const std::string& v) { flags->data.set_format(v); }, "raw, arrow, numpy, protobuf, other");
+  ask->add_option_function<std::string>(
+      "--session", [flags](const std::string& v) { flags->data.set_session(v); },
+      "whom the transfer is for: an experiment may decide for it");
   ask->add_flag_callback("--compressed", [flags] { flags->data.set_compressed(true); }, "the bytes are compressed");
   ask->add_flag("--explain", flags->explain, "say why, with the figures");
   add_api(*ask, common);

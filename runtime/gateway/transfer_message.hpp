@@ -15,7 +15,8 @@ namespace homeostat {
 [[nodiscard]] std::expected<transfer_characteristics, std::string> characteristics_from(const v1::TransferData& data);
 [[nodiscard]] std::expected<transfer_metrics, std::string> metrics_from(const v1::TransferOutcome& outcome,
                                                                         const system_conditions& now, instant at);
-/// @returns where an outcome counts in the experiment that runs; a place in none where it names none, or one that is over.
+/// @returns where an outcome counts in the experiment that runs; a place in none where it names none, or one that is
+/// over.
 /// @errors  also an arm that its session was not assigned.
 [[nodiscard]] std::expected<experiment_place, std::string>
 place_from(const v1::TransferOutcome& outcome, const transfer_pool& pool,

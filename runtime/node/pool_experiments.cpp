@@ -22,9 +22,8 @@ std::unexpected<authority_problem> refused(unsigned status, std::string text) {
 
 bool is_name(const std::string& name) {
   const auto letter = [](char c) { return c >= 'a' && c <= 'z'; };
-  return !name.empty() && name.size() <= 63 && letter(name[0]) && std::ranges::all_of(name, [&](char c) {
-    return letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
+  return !name.empty() && name.size() <= 63 && letter(name[0]) &&
+         std::ranges::all_of(name, [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-'; });
 }
 
 std::string key_of(const experiment_settings& s) { return experiment_keys + s.pool + "/" + s.name; }
@@ -46,9 +45,7 @@ std::expected<experiment_state, std::string> unsealed(std::string_view value) {
   return decode<experiment_state>(value);
 }
 
-bool is_over(experiment_phase phase) {
-  return phase != experiment_phase::draft && phase != experiment_phase::running;
-}
+bool is_over(experiment_phase phase) { return phase != experiment_phase::draft && phase != experiment_phase::running; }
 
 /// Control and treatment in full, from the pool's present policy and the keys to change.
 std::expected<transfer_policy, std::string> fill_arms(experiment_settings& s, const transfer_policy& present,
@@ -172,9 +169,8 @@ void pool_experiments::keep_all() {
 }
 
 void pool_experiments::forget_oldest(one& of) {
-  const auto oldest = std::ranges::find_if(of.experiments, [](const auto& e) {
-    return is_over(e->state.phase) && !e->promoting;
-  });
+  const auto oldest =
+      std::ranges::find_if(of.experiments, [](const auto& e) { return is_over(e->state.phase) && !e->promoting; });
   if (oldest == of.experiments.end()) return;
   audit_batch batch;
   batch.kept = {{.key = key_of((*oldest)->state.settings), .value = {}}};
@@ -188,13 +184,12 @@ void pool_experiments::take_up(const std::string& key, const std::string& value,
   one* of = pool_of(pool);
   if (of == nullptr) return note_(pool, "is no pool here any more: its experiments are left alone");
   auto state = unsealed(value);
-  if (state && key_of(state->settings) != key)
-    state = std::unexpected("it says that it is " + key_of(state->settings));
+  if (state && key_of(state->settings) != key) state = std::unexpected("it says that it is " + key_of(state->settings));
   if (!state) return note_(pool, "the experiment kept as '" + key + "' is left out: " + state.error());
   auto e = std::make_unique<kept_experiment>();
   e->state = std::move(*state);
-  const auto after = std::ranges::find_if(
-      of->experiments, [&](const auto& other) { return other->state.created > e->state.created; });
+  const auto after =
+      std::ranges::find_if(of->experiments, [&](const auto& other) { return other->state.created > e->state.created; });
   kept_experiment& added = **of->experiments.insert(after, std::move(e));
   if (added.state.phase != experiment_phase::running) return;
   // Its rules are checked too, since whoever wrote them may have been another version.
@@ -273,8 +268,8 @@ experiment_result<experiment_state> pool_experiments::start(const std::string& p
   one& of = *pool_of(pool);
   kept_experiment& e = **found;
   if (of.running != nullptr)
-    return refused(409, "pool " + pool + " is in experiment " + of.running->state.settings.name +
-                            ", one runs at a time");
+    return refused(409,
+                   "pool " + pool + " is in experiment " + of.running->state.settings.name + ", one runs at a time");
   experiment_state started = e.state;
   const auto changes = differences(started.settings.control, started.settings.treatment);
   if (const auto treated = fill_arms(started.settings, of.pool->policy(), changes); !treated)
@@ -330,8 +325,7 @@ experiment_result<experiment_state> pool_experiments::promote(const std::string&
     e->promoting = true;
   }
   const auto promotion = promotion_of(decided);
-  experiment_result<std::string> proposal =
-      promotion ? propose(*promotion) : refused(409, promotion.error());
+  experiment_result<std::string> proposal = promotion ? propose(*promotion) : refused(409, promotion.error());
   const std::lock_guard hold(mutex_);
   e->promoting = false;
   if (!proposal) return std::unexpected(std::move(proposal.error()));
@@ -373,7 +367,10 @@ void pool_experiments::look(transfer_pool& pool, std::span<const placed_outcome>
     kept_experiment& e = *of->running;
     if (pool.experiment() != of->number) {
       const std::string how = what_differs(e.state.settings.control, settings_of(pool.policy()));
-      abandon(e.state, "the pool's policy is no longer its control: " + (how.empty() ? "what it had learned was forgotten" : how), now);
+      abandon(e.state,
+              "the pool's policy is no longer its control: " +
+                  (how.empty() ? "what it had learned was forgotten" : how),
+              now);
     }
     for (const placed_outcome& one : done)
       if (one.place.experiment == of->number) record(e.state, one.place.session, one.place.arm, one.done, now);
@@ -386,8 +383,9 @@ void pool_experiments::look(transfer_pool& pool, std::span<const placed_outcome>
       pool.end_experiment(of->number);
       of->running = nullptr;
       const bool concluded = e.state.phase == experiment_phase::concluded;
-      changed(*of, e, {}, std::string(name_of(e.state.phase)) +
-                              (concluded ? ", " + std::string(name_of(e.state.verdict)) : "") + ": " + e.state.reason,
+      changed(*of, e, {},
+              std::string(name_of(e.state.phase)) + (concluded ? ", " + std::string(name_of(e.state.verdict)) : "") +
+                  ": " + e.state.reason,
               now);
     }
   }

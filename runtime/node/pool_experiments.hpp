@@ -31,10 +31,10 @@ struct placed_outcome {
 /// Prefix of the keys in the store: `experiment/<pool>/<name>`.
 inline constexpr const char* experiment_keys = "experiment/";
 
-/// The experiments of all pools (policies/transfer/experiment.hpp): at most one of a pool runs. Drafts, what running ones
-/// have seen, and reports of the last ones survive the process: a phase becomes durable together with its audit record,
-/// counts every few seconds. Another policy of the pool, by whomever, ends a running experiment within one look: its
-/// control is no longer what it was. Any thread; nothing here blocks on a disk.
+/// The experiments of all pools (policies/transfer/experiment.hpp): at most one of a pool runs. Drafts, what running
+/// ones have seen, and reports of the last ones survive the process: a phase becomes durable together with its audit
+/// record, counts every few seconds. Another policy of the pool, by whomever, ends a running experiment within one
+/// look: its control is no longer what it was. Any thread; nothing here blocks on a disk.
 class pool_experiments {
 public:
   /// @param note  for the log: pool, what happened.

@@ -19,8 +19,7 @@ std::expected<std::string, authority_problem> propose_policy(node& n, const poli
                                                              const std::string& actor) {
   const transfer_pool* pool = n.transfers().find(wish.pool);
   const loop_config* loop = loop_over_pool(n.config(), wish.pool);
-  if (!pool || !loop)
-    return refused(404, "no pool '" + wish.pool + "' with a transfer section is configured here");
+  if (!pool || !loop) return refused(404, "no pool '" + wish.pool + "' with a transfer section is configured here");
   v1::ProposalRequest request;
   v1::ChangeRequest& change = *request.add_changes();
   change.set_loop(loop->name);

@@ -17,7 +17,8 @@ class pool_port final : public transfer_port {
 public:
   pool_port(governed_pool& governed, learning_service& learning, metrics_service& metrics,
             pool_experiments& experiments)
-      : pool_(governed.pool()), governed_(governed), learning_(learning), metrics_(metrics), experiments_(experiments) {}
+      : pool_(governed.pool()), governed_(governed), learning_(learning), metrics_(metrics), experiments_(experiments) {
+  }
   void learn(instant now) override {
     // The services ask the pool under their locks: what they are told of must not be told under the pool's.
     pool_.learn(

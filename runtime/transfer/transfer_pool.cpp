@@ -73,9 +73,8 @@ transfer_decision transfer_pool::decide(const transfer_characteristics& data, st
   const auto& experiment = reading->experiment;
   if (!experiment || session.empty()) return decide_by(reading->control, reading->model.get(), data, number);
   const experiment_place place = experiment->place_of(session);
-  transfer_decision made =
-      decide_by(place.arm == experiment_arm::treatment ? experiment->treatment : reading->control,
-                reading->model.get(), data, number);
+  transfer_decision made = decide_by(place.arm == experiment_arm::treatment ? experiment->treatment : reading->control,
+                                     reading->model.get(), data, number);
   made.place = place;
   return made;
 }

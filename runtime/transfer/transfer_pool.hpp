@@ -34,8 +34,8 @@ public:
 /// full the outcome is counted and lost, the transfer is not held up. learn() is called by whoever owns the pool (an
 /// actor, or the worker of an embedding program), a few dozen times a second.
 ///
-/// While an experiment runs, the sessions of its treatment are decided by another policy. Both policies' learners take in
-/// every outcome, for what a method costs is a fact of both; thresholds, goal and exploration are each one's own.
+/// While an experiment runs, the sessions of its treatment are decided by another policy. Both policies' learners take
+/// in every outcome, for what a method costs is a fact of both; thresholds, goal and exploration are each one's own.
 class transfer_pool {
 public:
   /// @param policy  as check() passes it.  @param seed  of exploration.
@@ -81,8 +81,8 @@ public:
   /// Takes in how busy the machine is.
   void sense(const system_conditions& now);
   /// Learns from what was reported and publishes the next view.
-  /// @param each  called with every outcome, for whoever keeps them.  @param in_experiment  likewise with those that have
-  /// a place in the experiment that runs now. Neither may call the pool.
+  /// @param each  called with every outcome, for whoever keeps them.  @param in_experiment  likewise with those that
+  /// have a place in the experiment that runs now. Neither may call the pool.
   void learn(instant now, const std::function<void(const transfer_metrics&)>& each = {},
              const std::function<void(const transfer_metrics&, const experiment_place&)>& in_experiment = {});
   /// @returns nothing; or why the policy was not taken, and the old one goes on. Another policy than the present one

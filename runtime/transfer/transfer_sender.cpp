@@ -59,8 +59,8 @@ std::expected<sent_transfer, transfer_error> transfer_sender::send(std::span<con
   sent_transfer done;
   done.decision = decision;
   if (decision.method == transfer_method::zero_copy) {
-    auto receipt = attempt(shared_, bytes, std::min(patience, zero_copy_patience_.value_or(patience)), about,
-                           decision.place);
+    auto receipt =
+        attempt(shared_, bytes, std::min(patience, zero_copy_patience_.value_or(patience)), about, decision.place);
     if (receipt) {
       done.receipt = *receipt;
       done.method = transfer_method::zero_copy;

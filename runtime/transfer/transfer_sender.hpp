@@ -49,9 +49,10 @@ public:
   [[nodiscard]] const transfer_pool& pool() const noexcept { return pool_; }
 
 private:
-  [[nodiscard]] std::expected<transfer_receipt, transfer_error>
-  attempt(transfer_channel& by, std::span<const std::byte> bytes, duration patience, transfer_metrics& about,
-          const experiment_place& place);
+  [[nodiscard]] std::expected<transfer_receipt, transfer_error> attempt(transfer_channel& by,
+                                                                        std::span<const std::byte> bytes,
+                                                                        duration patience, transfer_metrics& about,
+                                                                        const experiment_place& place);
 
   transfer_pool pool_;
   shm_channel shared_;
