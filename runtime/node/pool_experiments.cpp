@@ -372,8 +372,9 @@ void pool_experiments::look(transfer_pool& pool, std::span<const placed_outcome>
                   (how.empty() ? "what it had learned was forgotten" : how),
               now);
     }
-    for (const placed_outcome& one : done)
-      if (one.place.experiment == of->number) record(e.state, one.place.session, one.place.arm, one.done, now);
+    for (const placed_outcome& placed : done)
+      if (placed.place.experiment == of->number)
+        record(e.state, placed.place.session, placed.place.arm, placed.done, now);
     e.counted = e.counted || !done.empty();
     if (!done.empty() || now - of->looked >= look_every) {
       of->looked = now;
