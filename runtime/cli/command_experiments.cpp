@@ -23,9 +23,11 @@ struct experiment_flags {
   v1::ExperimentRules rules;
 };
 
+std::string list_path(const experiment_flags& flags) {
+  return "/api/v1/pools/" + escaped(flags.pool) + "/experiments";
+}
 std::string path_of(const experiment_flags& flags, const char* verb = "") {
-  const std::string all = "/api/v1/pools/" + escaped(flags.pool) + "/experiments";
-  return flags.name.empty() ? all : all + "/" + escaped(flags.name) + verb;
+  return list_path(flags) + "/" + escaped(flags.name) + verb;
 }
 
 /// @returns the ratio in words: "12.3 % faster (10.1 to 14.4)".
@@ -41,7 +43,7 @@ std::string effect_words(const v1::ExperimentView& e) {
 
 int list_experiments(const common_options& common, const experiment_flags& flags) {
   v1::ExperimentList list;
-  if (const auto over = get_from(common, path_of(flags), list)) return *over;
+  if (const auto over = get_from(common, list_path(flags), list)) return *over;
   if (list.experiments_size() == 0) {
     fmt::print("pool {} has no experiments\n", flags.pool);
     return exit_code::ok;
@@ -105,7 +107,7 @@ int create(const common_options& common, const experiment_flags& flags) {
     (*draft.mutable_treatment())[one.substr(0, at)] = one.substr(at + 1);
   }
   v1::ExperimentView view;
-  if (const auto over = answer_to(common, path_of({.pool = flags.pool}), draft, view)) return *over;
+  if (const auto over = answer_to(common, list_path(flags), draft, view)) return *over;
   fmt::print("{}: drafted; `homeostat experiments {} start {}` begins it\n", view.name(), flags.pool, view.name());
   return exit_code::ok;
 }

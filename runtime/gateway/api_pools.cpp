@@ -42,11 +42,12 @@ http_response decide_in(node& n, transfer_pool& pool, const api_request& request
   if (!data) return problem(400, "bad body", data.error());
   const transfer_decision decision = pool.decide(*data, body.session());
   v1::TransferDecision answer = message_of(decision, pool.explain(decision, *data));
-  const auto running = n.transfers().experiments().running(pool.name());
-  if (running && decision.place.experiment == running->number) {
-    answer.set_experiment(running->name);
-    answer.set_arm(std::string(name_of(decision.place.arm)));
-  }
+  if (decision.place.experiment != 0)
+    if (const auto running = n.transfers().experiments().running(pool.name());
+        running && decision.place.experiment == running->number) {
+      answer.set_experiment(running->name);
+      answer.set_arm(std::string(name_of(decision.place.arm)));
+    }
   return json_answer(answer);
 }
 

@@ -20,6 +20,8 @@ public:
       : pool_(governed.pool()), governed_(governed), learning_(learning), metrics_(metrics), experiments_(experiments) {
   }
   void learn(instant now) override {
+    done_.clear();
+    placed_.clear();
     // The services ask the pool under their locks: what they are told of must not be told under the pool's.
     pool_.learn(
         now, [&](const transfer_metrics& done) { done_.push_back(done); },
@@ -30,8 +32,6 @@ public:
       learning_.observe(pool_.name(), done, now);
     }
     experiments_.look(pool_, placed_, now);
-    done_.clear();
-    placed_.clear();
   }
 
 private:
