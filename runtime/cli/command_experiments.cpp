@@ -23,9 +23,7 @@ struct experiment_flags {
   v1::ExperimentRules rules;
 };
 
-std::string list_path(const experiment_flags& flags) {
-  return "/api/v1/pools/" + escaped(flags.pool) + "/experiments";
-}
+std::string list_path(const experiment_flags& flags) { return "/api/v1/pools/" + escaped(flags.pool) + "/experiments"; }
 std::string path_of(const experiment_flags& flags, const char* verb = "") {
   return list_path(flags) + "/" + escaped(flags.name) + verb;
 }
