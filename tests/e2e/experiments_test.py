@@ -63,20 +63,20 @@ class Experiments(Scratch):
         return [self.send(f"{ROOT}/decide", {"size": 8 * MIB, "session": f"user-{i}"}) for i in range(count)]
 
     def traffic(self, decided, batches, latency=None, fails=0.0):
-        """Reports transfers of these sessions; shared memory takes `latency` of what gRPC takes."""
+        """Reports batches of 200 transfers of these sessions; shared memory takes `latency` of what gRPC takes."""
         answers = []
         for _ in range(batches):
             outcomes = []
-            for _ in range(400):
+            for _ in range(200):
                 i = self.random.randrange(len(decided))
                 d = decided[i]
                 usual = 9000 * (latency if d["method"] == "zero_copy" else 1)
                 outcomes.append({"data": {"size": 8 * MIB, "session": f"user-{i}"}, "method": d["method"], "memory": MIB,
-                                 "latencyUs": usual * math.exp(self.random.gauss(0, 0.3)), "generation": d["generation"],
+                                 "latencyUs": round(usual * math.exp(self.random.gauss(0, 0.3)), 1), "generation": d["generation"],
                                  "experiment": d["experiment"], "arm": d["arm"],
                                  "failed": d["method"] == "zero_copy" and self.random.random() < fails})
             answers.append(self.send(f"{ROOT}/outcomes", {"outcomes": outcomes}))
-            time.sleep(0.02)
+            time.sleep(0.01)
         return answers
 
     def until(self, condition, what, seconds=30):
@@ -102,11 +102,11 @@ class Experiments(Scratch):
         self.assertEqual([d["arm"] for d in self.sessions(50)], [d["arm"] for d in decided[:50]], "sticky")
         self.assertEqual(self.send(f"{ROOT}/decide", {"size": 8 * MIB})["experiment"], "", "nobody's transfer is part of nothing")
 
-        self.traffic(decided, 45, latency=0.85)
+        self.traffic(decided, 90, latency=0.85)
         running = self.experiment()
         self.assertEqual(running["phase"], "running", "no difference is concluded from fewer than 10,000 of each arm")
         self.send(f"{ROOT}/experiments/lower/promote", {"actor": "ann"}, 409)
-        self.traffic(decided, 15, latency=0.85)
+        self.traffic(decided, 30, latency=0.85)
         found = self.until(self.ended, "a verdict")
         self.assertEqual((found["phase"], found["verdict"]), ("concluded", "treatment_faster"))
         self.assertGreaterEqual(int(found["treatment_arm"]["delivered"]), 10_000)
@@ -117,7 +117,7 @@ class Experiments(Scratch):
         self.assertLess(found["always_valid_p"], 0.05)
         self.assertEqual(self.send(f"{ROOT}/decide", {"size": 8 * MIB, "session": "user-1"})["method"], "grpc",
                          "control until somebody decides")
-        self.assertEqual(self.traffic(decided, 1, latency=0.85)[0], {"taken": "400", "lost": "0", "uncounted": "400"})
+        self.assertEqual(self.traffic(decided, 1, latency=0.85)[0], {"taken": "200", "lost": "0", "uncounted": "200"})
         said = self.command("experiments", "tensors", "show", "lower")
         self.assertRegex(said, r"treatment is 1\d\.\d % faster \(\d+\.\d to \d+\.\d\); always-valid p")
         self.assertIn("zero_copy_threshold: 4 MiB instead of 10 MiB", said)
@@ -146,7 +146,7 @@ class Experiments(Scratch):
     def test_a_harmful_treatment_is_stopped_by_a_guard(self):
         self.begin()
         decided = self.sessions()
-        self.traffic(decided, 5, latency=0.5, fails=0.2)
+        self.traffic(decided, 10, latency=0.5, fails=0.2)
         found = self.until(self.ended, "a guard")
         self.assertEqual(found["phase"], "stopped_by_guard")
         self.assertIn("failed share", found["reason"])
@@ -160,7 +160,7 @@ class Experiments(Scratch):
     def test_it_goes_on_after_kill_9(self):
         self.begin("--min-samples", "2000")
         decided = self.sessions()
-        self.traffic(decided, 5, latency=0.85)
+        self.traffic(decided, 12, latency=0.85)
         time.sleep(6)  # counts are kept every five seconds
         before = self.experiment()
         self.daemon.kill()
@@ -173,7 +173,7 @@ class Experiments(Scratch):
             self.assertLessEqual(int(after[arm]["delivered"]), int(before[arm]["delivered"]))
         again = self.sessions()
         self.assertEqual([d["arm"] for d in again], [d["arm"] for d in decided], "sticky")
-        self.traffic(again, 12, latency=0.85)
+        self.traffic(again, 24, latency=0.85)
         self.assertEqual(self.until(self.ended, "a verdict")["verdict"], "treatment_faster")
         self.daemon.kill()
         self.daemon = self.start()
