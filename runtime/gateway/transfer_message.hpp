@@ -1,5 +1,6 @@
 #pragma once
 
+#include "messages/pool_policy.hpp"
 #include "messages/pools.pb.h"
 #include "runtime/node/transfer_pools.hpp"
 
@@ -21,9 +22,6 @@ namespace homeostat {
 [[nodiscard]] std::expected<experiment_place, std::string>
 place_from(const v1::TransferOutcome& outcome, const transfer_pool& pool,
            const std::optional<pool_experiments::running_experiment>& running);
-/// @returns the policy with what the message says changed.
-[[nodiscard]] std::expected<transfer_policy, std::string> policy_from(const v1::TransferPolicy& change,
-                                                                      transfer_policy policy);
 [[nodiscard]] v1::TransferDecision message_of(const transfer_decision& decision, const std::string& rationale);
 [[nodiscard]] v1::PoolView message_of(const transfer_pool& pool, const transfer_pools& all);
 [[nodiscard]] v1::TransferSeries message_of(const metrics_answer& answer);

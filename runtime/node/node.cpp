@@ -108,9 +108,9 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
 
   try {
     transfers_ = std::make_unique<transfer_pools>(
-        config_.pools, config_.seed, config_.store_path, time_.at(system_->clock().now()),
+        config_.pools, config_.seed, config_.store_path, store_, time_.at(system_->clock().now()),
         [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); });
-  } catch (const std::invalid_argument& e) { return std::unexpected(std::string(e.what())); }
+  } catch (const std::exception& e) { return std::unexpected(std::string(e.what())); }
   if (auto ok = restore_experiments(); !ok) return ok;
   std::map<std::string, std::pair<plant, source_config>> plants;
   for (const source_config& source : config_.sources) {
@@ -183,7 +183,10 @@ bool node::stop() {
     self->send_exit(root_, caf::exit_reason::kill);
   }
   for (loop_ports& ports : ports_) ports.telemetry->stop();
-  if (transfers_) transfers_->experiments().keep_all();
+  if (transfers_) {
+    transfers_->experiments().keep_all();
+    transfers_->stop_keeping();
+  }
   if (store_) store_->stop(std::chrono::milliseconds(400));
   return clean_;
 }
@@ -195,6 +198,17 @@ std::expected<std::vector<loop_status>, std::string> node::status() {
       .receive([&](std::vector<loop_status>& all) { result = std::move(all); },
                [&](const caf::error& reason) {
                  result = std::unexpected("the node does not answer: " + system_->render(reason));
+               });
+  return result;
+}
+
+std::expected<loop_status, std::string> node::status(const std::string& loop) {
+  std::expected<loop_status, std::string> result;
+  caf::scoped_actor self{*system_};
+  self->request(root_, status_timeout, status_atom::value, loop)
+      .receive([&](loop_status& status) { result = std::move(status); },
+               [&](const caf::error& reason) {
+                 result = std::unexpected("loop " + loop + " does not answer: " + system_->render(reason));
                });
   return result;
 }

@@ -218,6 +218,18 @@ transfer_policy transfer_pool::policy() const {
   return learner_.policy();
 }
 
+transfer_memory transfer_pool::memory() const {
+  const std::lock_guard hold(owning_);
+  return learner_.memory();
+}
+
+std::expected<void, std::string> transfer_pool::remember(const transfer_memory& kept, instant now) {
+  const std::lock_guard hold(owning_);
+  if (auto taken = learner_.remember(kept, now); !taken) return taken;
+  look(now);
+  return {};
+}
+
 transfer_learner transfer_pool::state() const {
   const std::lock_guard hold(owning_);
   return learner_;

@@ -102,6 +102,10 @@ public:
   /// @returns the number of the experiment that runs; 0: none.
   [[nodiscard]] std::uint64_t experiment() const;
   [[nodiscard]] transfer_policy policy() const;
+  /// @returns what is worth keeping of what was learned.
+  [[nodiscard]] transfer_memory memory() const;
+  /// Takes it up again. @returns as transfer_learner::remember.
+  std::expected<void, std::string> remember(const transfer_memory& kept, instant now);
   /// @returns a copy of all that was learned, some 300 KB: for whoever shows it.
   [[nodiscard]] transfer_learner state() const;
 
