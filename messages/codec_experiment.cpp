@@ -3,8 +3,6 @@
 #include "messages/codec_fields.hpp"
 #include "messages/experiment_rules.hpp"
 
-#include <algorithm>
-
 namespace homeostat {
 
 void codec::put(v1::ExperimentRules* out, const experiment_settings& x) {
@@ -41,10 +39,17 @@ namespace {
 
 using codec::enum_of, codec::get, codec::malformed, codec::put, codec::text, codec::to_instant, codec::to_us;
 
-using text_map = google::protobuf::Map<std::string, std::string>;
+using settings = google::protobuf::RepeatedPtrField<v1::StoredSetting>;
 
-void put(text_map* out, const std::map<std::string, std::string>& x) {
-  for (const auto& [key, value] : x) (*out)[text(key)] = text(value);
+void put(settings* out, const std::map<std::string, std::string>& x) {
+  for (const auto& [key, value] : x) {
+    v1::StoredSetting* one = out->Add();
+    one->set_key(text(key));
+    one->set_value(text(value));
+  }
+}
+void get(const settings& in, std::map<std::string, std::string>& x) {
+  for (const auto& one : in) x[one.key()] = one.value();
 }
 
 void put(v1::StoredMoments* out, const running_moments& x) {
@@ -102,8 +107,8 @@ void get(const v1::StoredExperiment& in, experiment_state& x) {
   if (!in.complete()) throw malformed("is cut short");
   x.settings.name = in.name();
   x.settings.pool = in.pool();
-  x.settings.control = {in.control().begin(), in.control().end()};
-  x.settings.treatment = {in.treatment().begin(), in.treatment().end()};
+  get(in.control(), x.settings.control);
+  get(in.treatment(), x.settings.treatment);
   get(in.rules(), x.settings);
   x.phase = enum_of<experiment_phase>(in.phase(), experiment_phase_count, "phase");
   x.verdict = enum_of<experiment_verdict>(in.verdict(), experiment_verdict_count, "verdict");

@@ -231,6 +231,19 @@ void pool_state_from(std::string_view bytes) {
   if (!check<transfer_memory>(encode(learner.memory()))) std::abort();
 }
 
+/// Whatever is taken up, it can be gone on with and reported on.
+void experiment_from(std::string_view bytes) {
+  auto e = check<experiment_state>(bytes);
+  if (!e) return;
+  e->phase = experiment_phase::running;
+  transfer_metrics done;
+  done.latency_us = 700;
+  for (std::uint64_t i = 0; i < 200; ++i)
+    (void)record(*e, i, i % 2 == 0 ? experiment_arm::control : experiment_arm::treatment, done, now);
+  (void)look(*e, now);
+  if (report_of(*e).empty()) std::abort();
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -246,6 +259,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   case '6': fuzz::search_document_from(bytes); break;
   case '7': fuzz::store_file_from(bytes); break;
   case '8': pool_state_from(bytes); break;
+  case '9': experiment_from(bytes); break;
   default: return -1; // not worth keeping
   }
   return 0;
