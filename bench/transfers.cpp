@@ -44,7 +44,8 @@ public:
 };
 
 /// @returns the 99th percentile of one decision, in microseconds, on eight threads beside an owner that learns.
-double decision_p99(transfer_pool& pool, std::uint64_t size) {
+/// @param session  whom the transfers are for; empty: nobody.
+double decision_p99(transfer_pool& pool, std::uint64_t size, const std::string& session = {}) {
   std::vector<std::vector<double>> samples(threads);
   std::atomic<bool> stop{false};
   std::thread owner([&] {
@@ -62,7 +63,7 @@ double decision_p99(transfer_pool& pool, std::uint64_t size) {
       samples[t].reserve(decisions);
       for (std::size_t i = 0; i < decisions; ++i) {
         const auto begin = clock::now();
-        const transfer_decision made = pool.decide({size});
+        const transfer_decision made = pool.decide({size}, session);
         const auto end = clock::now();
         if (made.reason == decision_reason::fallback) std::abort();
         samples[t].push_back(microseconds(end - begin));
@@ -125,6 +126,10 @@ std::vector<row> transfer_rows() {
     rows.push_back(at_most("transfer_decision_quick_p99", decision_p99(pool, quick_size), "us", 1));
     pool.set_model(std::make_shared<steady_model>());
     rows.push_back(at_most("transfer_decision_full_p99", decision_p99(pool, full_size), "us", 5));
+    transfer_policy other = policy;
+    other.zero_copy_threshold /= 2;
+    if (!pool.begin_experiment("bench", 0.5, other, instant{})) std::abort();
+    rows.push_back(at_most("transfer_decision_experiment_p99", decision_p99(pool, full_size, "session-42"), "us", 5));
   }
   transfer_pool pool("bench", policy);
   const scratch_folder folder("homeostat-bench");

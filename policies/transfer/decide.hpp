@@ -1,6 +1,7 @@
 #pragma once
 
 #include "policies/transfer/cost_table.hpp"
+#include "policies/transfer/experiment_place.hpp"
 #include "policies/transfer/thresholds.hpp"
 #include "policies/transfer/transfer_policy.hpp"
 
@@ -46,6 +47,7 @@ struct transfer_decision {
   double zero_copy_us{0};
   std::uint64_t threshold{0};  ///< bytes, of the data's type
   std::uint64_t generation{0}; ///< of policy and model
+  experiment_place place;      ///< in the pool's experiment, where the transfer's session is part of one
 
   /// @returns the expected latency of the chosen method; 0 where nothing is expected.
   [[nodiscard]] double predicted_us() const noexcept {

@@ -154,7 +154,7 @@ std::expected<void, std::string> check(const experiment_settings& s) {
   return {};
 }
 
-std::uint64_t session_hash(std::string_view salt, std::string_view session) {
+std::uint64_t session_hash(std::string_view salt, std::string_view session) noexcept {
   std::uint64_t z = fnv1a(session, fnv1a({"\0", 1}, fnv1a(salt)));
   z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9U;
   z = (z ^ (z >> 27U)) * 0x94d049bb133111ebU;
@@ -163,8 +163,7 @@ std::uint64_t session_hash(std::string_view salt, std::string_view session) {
 
 experiment_arm arm_of(const experiment_state& e, std::string_view session) {
   if (e.phase != experiment_phase::running) return experiment_arm::control;
-  const double place = static_cast<double>(session_hash(e.settings.name, session) >> 11U) * 0x1p-53;
-  return place < e.settings.traffic_split ? experiment_arm::treatment : experiment_arm::control;
+  return arm_of(session_hash(e.settings.name, session), e.settings.traffic_split);
 }
 
 std::expected<void, std::string> start_experiment(experiment_state& e, instant now) {
@@ -178,12 +177,16 @@ std::expected<void, std::string> start_experiment(experiment_state& e, instant n
 }
 
 bool record(experiment_state& e, std::string_view session, experiment_arm arm, const transfer_metrics& m, instant now) {
+  return record(e, session_hash(e.settings.name, session), arm, m, now);
+}
+
+bool record(experiment_state& e, std::uint64_t session, experiment_arm arm, const transfer_metrics& m, instant now) {
   if (e.phase != experiment_phase::running || !(std::isfinite(m.latency_us) && m.latency_us >= 0)) {
     ++e.refused;
     return false;
   }
   arm_record& r = arm_record_of(e, arm);
-  add_to(r, session_hash(e.settings.name, session), m);
+  add_to(r, session, m);
   const bool look_now = attempts(r) % look_every == 0;
   if (arm == experiment_arm::treatment && (look_now || m.failed))
     if (std::string guard = violated_guard(e); !guard.empty()) {
@@ -224,6 +227,12 @@ experiment_estimate estimate(const experiment_state& e) {
   found.ratio_low = std::exp(difference - reach);
   found.ratio_high = std::exp(difference + reach);
   return found;
+}
+
+bool abandon(experiment_state& e, std::string reason, instant now) {
+  if (e.phase != experiment_phase::running) return false;
+  end(e, experiment_phase::rejected, std::move(reason), now);
+  return true;
 }
 
 std::expected<void, std::string> decide_experiment(experiment_state& e, experiment_verb verb, const std::string& who,

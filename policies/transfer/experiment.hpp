@@ -1,5 +1,6 @@
 #pragma once
 
+#include "policies/transfer/experiment_place.hpp"
 #include "policies/transfer/quantile_sketch.hpp"
 #include "policies/transfer/transfer.hpp"
 
@@ -26,11 +27,6 @@ namespace homeostat {
 // Operations Research 70, 2022), section 5; Robbins, "Statistical methods related to the law of the iterated logarithm"
 // (1970).
 
-enum class experiment_arm : std::uint8_t { control, treatment };
-[[nodiscard]] constexpr std::string_view name_of(experiment_arm arm) {
-  return arm == experiment_arm::control ? "control" : "treatment";
-}
-
 enum class experiment_phase : std::uint8_t {
   draft,
   running,
@@ -43,6 +39,7 @@ inline constexpr std::size_t experiment_phase_count = 6;
 [[nodiscard]] std::string_view name_of(experiment_phase phase);
 
 enum class experiment_verdict : std::uint8_t { none, treatment_faster, treatment_slower, no_difference };
+inline constexpr std::size_t experiment_verdict_count = 4;
 [[nodiscard]] std::string_view name_of(experiment_verdict verdict);
 
 struct experiment_settings {
@@ -113,6 +110,7 @@ struct experiment_state {
   experiment_settings settings;
   experiment_phase phase{experiment_phase::draft};
   experiment_verdict verdict{experiment_verdict::none};
+  instant created{};
   instant started{};
   instant ended{};
   arm_record control;
@@ -120,6 +118,7 @@ struct experiment_state {
   double least_p{1};  ///< always-valid: the least p seen at a look
   std::string reason; ///< why it ended
   std::string decided_by;
+  std::string proposal;     ///< the authority's name for the promotion
   std::uint64_t refused{0}; ///< samples while it did not run, or with a latency that is none
   friend bool operator==(const experiment_state&, const experiment_state&) = default;
 };
@@ -127,9 +126,13 @@ struct experiment_state {
 /// @returns the arm of a session: the same for the same experiment as long as it runs, and while the split only grows
 /// nobody leaves the treatment. Not running: control.
 [[nodiscard]] experiment_arm arm_of(const experiment_state& e, std::string_view session);
+/// The same by the session's hash, for whoever decides with neither lock nor state. @param split  traffic_split.
+[[nodiscard]] constexpr experiment_arm arm_of(std::uint64_t hash, double split) noexcept {
+  return static_cast<double>(hash >> 11U) * 0x1p-53 < split ? experiment_arm::treatment : experiment_arm::control;
+}
 /// @returns the hash that arms and cells are drawn from: FNV-1a over salt and session, then mixed by Stafford's variant
 /// 13 (the finaliser of splitmix64, Steele, Lea, Flood 2014), because FNV's high bits of short names are uneven.
-[[nodiscard]] std::uint64_t session_hash(std::string_view salt, std::string_view session);
+[[nodiscard]] std::uint64_t session_hash(std::string_view salt, std::string_view session) noexcept;
 
 /// @errors one sentence: the settings are wrong, or it is no draft.
 [[nodiscard]] std::expected<void, std::string> start_experiment(experiment_state& e, instant now);
@@ -137,10 +140,16 @@ struct experiment_state {
 /// Counts one finished transfer and looks at the guards; at the verdict too, every 100 transfers.
 /// @param arm  as it was assigned when the transfer began.  @returns true if the phase changed.
 bool record(experiment_state& e, std::string_view session, experiment_arm arm, const transfer_metrics& m, instant now);
+/// The same by session_hash() with the experiment's name as salt.
+bool record(experiment_state& e, std::uint64_t session, experiment_arm arm, const transfer_metrics& m, instant now);
 /// Follows time, and looks at the verdict. @returns true if the phase changed.
 bool look(experiment_state& e, instant now);
 
 [[nodiscard]] experiment_estimate estimate(const experiment_state& e);
+
+/// Ends a running experiment because what it compares is no longer what runs: rejected, by nobody.
+/// @returns false if it does not run.
+bool abandon(experiment_state& e, std::string reason, instant now);
 
 enum class experiment_verb : std::uint8_t { promote, reject };
 /// A person's or a policy's decision. Promotion needs a concluded experiment whose treatment is faster; rejection ends

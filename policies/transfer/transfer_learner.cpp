@@ -18,7 +18,6 @@ constexpr double first_allowance_us = 1000;
 /// rarely.
 constexpr double pool_overdraft = 1;
 constexpr double class_overdraft = 20;
-constexpr std::uint8_t tries_after_a_promise = 3;
 constexpr double promise_rate = 0.5;
 constexpr double slowdown_pull = 0.05;
 constexpr double account_memory = 0.999; ///< kept per transfer
@@ -29,7 +28,7 @@ double normal_cdf(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); 
 
 transfer_learner::transfer_learner(transfer_policy policy) : policy_(std::move(policy)), thresholds_(policy_) {}
 
-void transfer_learner::record(const transfer_metrics& done) {
+void transfer_learner::record(const transfer_metrics& done, bool own) {
   ++totals_.transfers;
   ++totals_.by_method[static_cast<std::size_t>(done.method)];
   totals_.failed += done.failed ? 1 : 0;
@@ -40,7 +39,7 @@ void transfer_learner::record(const transfer_metrics& done) {
   for (account* a :
        {&accounts_[static_cast<std::size_t>(under_)][c], &pool_account_[static_cast<std::size_t>(under_)]}) {
     *a = settled(*a);
-    a->time_us += spent;
+    a->time_us += own ? spent : 0;
   }
   if (done.predicted_latency_us > 0 && !done.failed) {
     ++totals_.predicted;
@@ -50,7 +49,7 @@ void transfer_learner::record(const transfer_metrics& done) {
       slowdown_ += slowdown_pull * (ratio - slowdown_);
     }
   }
-  if (done.explored) {
+  if (done.explored && own) {
     const cost_estimate rest = costs_.estimate(under_, done.data.type, c, other(done.method), done.data.data_size);
     const double loss = std::max(0.0, spent - rest.cost.latency_us);
     totals_.exploration_loss_us += loss;

@@ -148,7 +148,7 @@ int change(const common_options& common, const pool_flags& flags, const char* ve
   v1::PoolView view;
   if (const auto over = answer_to(common, path_of(flags.pool, verb), body, view)) return *over;
   if (with_policy)
-    fmt::print("{}: policy changed until the daemon ends; write it into the configuration to keep it\n", flags.pool);
+    fmt::print("{}: policy changed; it holds until the pool's section in the configuration changes\n", flags.pool);
   else if (std::string_view(verb) == "/baseline")
     fmt::print("{}: what was measured lately is the baseline now\n", flags.pool);
   else
@@ -247,6 +247,9 @@ void add_pools(CLI::App& app, common_options& common, int& result) {
       "--type", [flags](const std::string& v) { flags->data.set_type(v); }, "binary, tensor, dataframe, text, other");
   ask->add_option_function<std::string>(
       "--format", [flags](const std::string& v) { flags->data.set_format(v); }, "raw, arrow, numpy, protobuf, other");
+  ask->add_option_function<std::string>(
+      "--session", [flags](const std::string& v) { flags->data.set_session(v); },
+      "whom the transfer is for: an experiment may decide for it");
   ask->add_flag_callback("--compressed", [flags] { flags->data.set_compressed(true); }, "the bytes are compressed");
   ask->add_flag("--explain", flags->explain, "say why, with the figures");
   add_api(*ask, common);

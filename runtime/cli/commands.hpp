@@ -47,6 +47,7 @@ void add_search(CLI::App& app, common_options& common, int& result);
 void add_solve(CLI::App& app, common_options& common, int& result);
 void add_token(CLI::App& app, common_options& common, int& result);
 void add_pools(CLI::App& app, common_options& common, int& result);
+void add_experiments(CLI::App& app, common_options& common, int& result);
 void add_transfer(CLI::App& app, common_options& common, int& result);
 void add_completion(CLI::App& app, int& result);
 

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   add_solve(app, common, result);
   add_search(app, common, result);
   add_pools(app, common, result);
+  add_experiments(app, common, result);
   add_transfer(app, common, result);
   add_token(app, common, result);
   add_completion(app, result);

@@ -1,5 +1,7 @@
 #include "runtime/node/node.hpp"
 
+#include "policies/find_named.hpp"
+#include "runtime/node/pool_proposals.hpp"
 #include "runtime/store/sqlite_store.hpp"
 
 #include <caf/actor_system_config.hpp>
@@ -79,6 +81,10 @@ std::expected<loop_setup, std::string> node::set_up_loop(const loop_config& loop
 authority_settings node::set_up_authority() const {
   authority_settings settings{.config = config_.authority, .metrics = {}, .notify = {}, .time = time_};
   for (const loop_config& loop : config_.loops) settings.config.loops.push_back(loop.authority);
+  for (const char* own : {experiment_source, recommendation_source})
+    if (!find_named(settings.config.sources, own) && !transfers_->all().empty())
+      settings.config.sources.push_back(
+          {.name = own, .type = source_type::push, .trust = trust_level::high, .cooldown = 0us});
   std::map<std::string, std::shared_ptr<rule_metrics>> rules;
   for (const loop_ports& ports : ports_) rules[ports.loop] = ports.rules;
   settings.metrics = [rules = std::move(rules)](const std::string& loop) {
@@ -100,17 +106,19 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
   if (!opened) return std::unexpected(opened.error().what);
   store_ = std::make_shared<store_adapter>(std::shared_ptr<store>(std::move(*opened)));
 
+  try {
+    transfers_ = std::make_unique<transfer_pools>(
+        config_.pools, config_.seed, config_.store_path, store_, time_.at(system_->clock().now()),
+        [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); });
+  } catch (const std::exception& e) { return std::unexpected(std::string(e.what())); }
+  if (auto ok = restore_experiments(); !ok) return ok;
   std::map<std::string, std::pair<plant, source_config>> plants;
   for (const source_config& source : config_.sources) {
-    auto p = make(source);
+    const std::string* pool = pool_of(source);
+    auto p = pool ? transfers_->plant_of(*pool) : make(source);
     if (!p) return std::unexpected("source " + source.name + ": " + p.error());
     plants.emplace(source.name, std::pair(std::move(*p), source));
   }
-  try {
-    transfers_ = std::make_unique<transfer_pools>(
-        config_.pools, config_.seed, config_.store_path, time_.at(system_->clock().now()),
-        [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); });
-  } catch (const std::invalid_argument& e) { return std::unexpected(std::string(e.what())); }
   node_setup setup{.name = config_.name,
                    .supervision = config_.supervision,
                    .store = store_,
@@ -137,6 +145,25 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
   return {};
 }
 
+std::expected<void, std::string> node::restore_experiments() {
+  constexpr std::size_t at_once = 100;
+  std::map<std::string, std::string> kept;
+  std::string last;
+  for (bool more = true; more;) {
+    const auto keys = store_->target().list_state(experiment_keys, last, at_once);
+    if (!keys) return std::unexpected(keys.error().what);
+    for (const std::string& key : *keys) {
+      auto value = store_->target().load_state(key);
+      if (!value) return std::unexpected(value.error().what);
+      if (*value) kept.emplace(key, std::move(**value));
+    }
+    more = keys->size() == at_once;
+    if (more) last = keys->back();
+  }
+  transfers_->experiments().restore(store_, kept, now());
+  return {};
+}
+
 node::~node() {
   stop();
   root_ = nullptr;
@@ -156,6 +183,10 @@ bool node::stop() {
     self->send_exit(root_, caf::exit_reason::kill);
   }
   for (loop_ports& ports : ports_) ports.telemetry->stop();
+  if (transfers_) {
+    transfers_->experiments().keep_all();
+    transfers_->stop_keeping();
+  }
   if (store_) store_->stop(std::chrono::milliseconds(400));
   return clean_;
 }
@@ -167,6 +198,17 @@ std::expected<std::vector<loop_status>, std::string> node::status() {
       .receive([&](std::vector<loop_status>& all) { result = std::move(all); },
                [&](const caf::error& reason) {
                  result = std::unexpected("the node does not answer: " + system_->render(reason));
+               });
+  return result;
+}
+
+std::expected<loop_status, std::string> node::status(const std::string& loop) {
+  std::expected<loop_status, std::string> result;
+  caf::scoped_actor self{*system_};
+  self->request(root_, status_timeout, status_atom::value, loop)
+      .receive([&](loop_status& status) { result = std::move(status); },
+               [&](const caf::error& reason) {
+                 result = std::unexpected("loop " + loop + " does not answer: " + system_->render(reason));
                });
   return result;
 }

@@ -35,6 +35,8 @@ public:
 
   /// @returns the loops' status by name; a sentence if the node does not answer within 4 s.
   [[nodiscard]] std::expected<std::vector<loop_status>, std::string> status();
+  /// @returns one loop's status. @errors  as of status().
+  [[nodiscard]] std::expected<loop_status, std::string> status(const std::string& loop);
   /// Gives a loop a command. @returns what it says to it; a sentence if it does not answer within 4 s: then nobody
   /// knows whether the command was carried out.
   [[nodiscard]] std::expected<command_result, std::string> command(const std::string& loop,
@@ -66,16 +68,17 @@ private:
   [[nodiscard]] authority_settings set_up_authority() const;
   explicit node(node_config config);
   std::expected<void, std::string> assemble(const plant_factory& make);
+  std::expected<void, std::string> restore_experiments();
   std::expected<loop_setup, std::string> set_up_loop(const loop_config& loop, const plant& p,
                                                      const source_config& source);
 
   node_config config_;
+  std::unique_ptr<transfer_pools> transfers_; ///< outlives the actors and ports that work on it
   std::unique_ptr<caf::actor_system_config> system_config_;
   std::unique_ptr<caf::actor_system> system_;
   time_line time_;
   std::shared_ptr<store_adapter> store_;
   std::vector<loop_ports> ports_;
-  std::unique_ptr<transfer_pools> transfers_;
   supervisor_actor root_;
   bool stopped_{false};
   bool clean_{false};

@@ -1,5 +1,7 @@
 #include "runtime/transfer/transfer_pool.hpp"
 
+#include "policies/transfer/experiment.hpp"
+
 #include <stdexcept>
 
 namespace homeostat {
@@ -23,14 +25,21 @@ transfer_policy checked(transfer_policy policy) {
   return policy;
 }
 
+/// @errors  the sentence of the rule's expression that is wrong.
+std::expected<rule_conditions, std::string> conditions_of(const transfer_policy& policy) {
+  try {
+    return rule_conditions(policy.rules);
+  } catch (const std::invalid_argument& e) { return std::unexpected(std::string(e.what())); }
+}
+
 } // namespace
 
 transfer_pool::transfer_pool(std::string name, transfer_policy policy, std::uint64_t seed)
     : name_(std::move(name)), seed_(seed), outcomes_(queue_capacity),
-      sensed_(std::make_unique<const system_conditions>()), learner_(checked(std::move(policy))) {
+      sensed_(std::make_unique<const system_conditions>()), learner_(checked(std::move(policy))),
+      conditions_(learner_.policy().rules) {
   auto first = std::make_unique<served>();
-  first->conditions = rule_conditions(learner_.policy().rules);
-  first->view = learner_.look(instant{});
+  first->control = {learner_.look(instant{}), conditions_};
   served_ = std::make_unique<published<served>>(std::move(first));
 }
 
@@ -40,28 +49,54 @@ system_conditions transfer_pool::conditions() const noexcept {
   return now;
 }
 
-transfer_decision transfer_pool::decide(const transfer_characteristics& data) noexcept {
-  const std::uint64_t number = decisions_.fetch_add(1, std::memory_order_relaxed);
-  const auto reading = served_->read();
-  if (quick(reading->view, data.data_size)) return homeostat::decide(reading->view, data, 0, nullptr, 1);
-  const system_conditions now = conditions();
-  const std::uint32_t matching = reading->conditions.matching(data, now);
-  const double chance = uniform_from(seed_ ^ (number * 0xda942042e4dd58b5U));
-  if (!reading->model) return homeostat::decide(reading->view, data, matching, nullptr, chance);
-  const model_prediction prediction = reading->model->predict(data, now);
-  return homeostat::decide(reading->view, data, matching, &prediction, chance);
+experiment_place transfer_pool::split_sessions::place_of(std::string_view session) const noexcept {
+  const std::uint64_t hash = session_hash(name, session);
+  return {number, hash, arm_of(hash, split)};
 }
 
-bool transfer_pool::record(const transfer_metrics& done) noexcept {
-  transfer_metrics copy = done;
-  if (outcomes_.try_enqueue(std::move(copy)) == enqueue_result::enqueued) return true;
+transfer_decision transfer_pool::decide_by(const lookup& by, const transfer_advisor* model,
+                                           const transfer_characteristics& data, std::uint64_t number) const noexcept {
+  if (quick(by.view, data.data_size)) return homeostat::decide(by.view, data, 0, nullptr, 1);
+  const system_conditions now = conditions();
+  const std::uint32_t matching = by.conditions.matching(data, now);
+  const double chance = uniform_from(seed_ ^ (number * 0xda942042e4dd58b5U));
+  if (model == nullptr) return homeostat::decide(by.view, data, matching, nullptr, chance);
+  const model_prediction prediction = model->predict(data, now);
+  return homeostat::decide(by.view, data, matching, &prediction, chance);
+}
+
+transfer_decision transfer_pool::decide(const transfer_characteristics& data) noexcept { return decide(data, {}); }
+
+transfer_decision transfer_pool::decide(const transfer_characteristics& data, std::string_view session) noexcept {
+  const std::uint64_t number = decisions_.fetch_add(1, std::memory_order_relaxed);
+  const auto reading = served_->read();
+  const auto& experiment = reading->experiment;
+  if (!experiment || session.empty()) return decide_by(reading->control, reading->model.get(), data, number);
+  const experiment_place place = experiment->place_of(session);
+  transfer_decision made = decide_by(place.arm == experiment_arm::treatment ? experiment->treatment : reading->control,
+                                     reading->model.get(), data, number);
+  made.place = place;
+  return made;
+}
+
+experiment_place transfer_pool::place_of(std::string_view session) const noexcept {
+  const auto reading = served_->read();
+  return reading->experiment && !session.empty() ? reading->experiment->place_of(session) : experiment_place{};
+}
+
+bool transfer_pool::record(const transfer_metrics& done, const experiment_place& place) noexcept {
+  if (outcomes_.try_enqueue({done, place}) == enqueue_result::enqueued) return true;
   lost_.fetch_add(1, std::memory_order_relaxed);
   return false;
 }
 
 std::string transfer_pool::explain(const transfer_decision& decision, const transfer_characteristics& data) const {
   const std::lock_guard hold(owning_);
-  return homeostat::explain(decision, data, learner_.policy());
+  if (!trial_ || decision.place.experiment != trial_->number)
+    return homeostat::explain(decision, data, learner_.policy());
+  const bool treated = decision.place.arm == experiment_arm::treatment;
+  return homeostat::explain(decision, data, treated ? trial_->learner.policy() : learner_.policy()) + "; " +
+         std::string(name_of(decision.place.arm)) + " of experiment " + trial_->name;
 }
 
 void transfer_pool::sense(const system_conditions& now) {
@@ -70,50 +105,58 @@ void transfer_pool::sense(const system_conditions& now) {
   with.recent_slowdown = learner_.recent_slowdown();
   sensed_.publish(std::make_unique<const system_conditions>(with));
   // Without pressure before and after, how busy the machine is changes no decision.
-  const bool pressed = learner_.under() != pressure::none;
-  learner_.conditions(with);
-  stale_ = stale_ || pressed || learner_.under() != pressure::none;
+  const auto shown_to = [&](transfer_learner& learner) {
+    const bool pressed = learner.under() != pressure::none;
+    learner.conditions(with);
+    stale_ = stale_ || pressed || learner.under() != pressure::none;
+  };
+  shown_to(learner_);
+  if (trial_) shown_to(trial_->learner);
 }
 
-void transfer_pool::publish() {
+void transfer_pool::look(instant now) {
+  last_look_ = now;
   auto made = std::make_unique<served>();
-  made->view = next_;
-  made->conditions = served_->read()->conditions;
+  made->control = {learner_.look(now), conditions_};
   made->model = model_;
+  if (trial_)
+    made->experiment = {trial_->number, trial_->name, trial_->split, {trial_->learner.look(now), trial_->conditions}};
   served_->publish(std::move(made));
 }
 
-void transfer_pool::learn(instant now, const std::function<void(const transfer_metrics&)>& each) {
+void transfer_pool::learn(instant now, const std::function<void(const transfer_metrics&)>& each,
+                          const std::function<void(const transfer_metrics&, const experiment_place&)>& in_experiment) {
   const std::lock_guard hold(owning_);
   // What is reported from now on waits for the next call: a flood cannot keep this one busy for ever.
   for (std::size_t i = 0; i < queue_capacity; ++i) {
-    const auto done = outcomes_.try_dequeue();
-    if (!done) break;
-    learner_.record(*done);
-    if (each) each(*done);
+    const auto next = outcomes_.try_dequeue();
+    if (!next) break;
+    const bool placed = trial_ && next->place.experiment == trial_->number;
+    const bool treated = placed && next->place.arm == experiment_arm::treatment;
+    learner_.record(next->done, !treated);
+    if (trial_) trial_->learner.record(next->done, treated);
+    if (each) each(next->done);
+    if (placed && in_experiment) in_experiment(next->done, next->place);
     stale_ = true;
   }
-  if (!stale_ && learner_.thresholds().settled()) return; // a pool at rest costs nothing
+  const bool settled = learner_.thresholds().settled() && (!trial_ || trial_->learner.thresholds().settled());
+  if (!stale_ && settled) return; // a pool at rest costs nothing
   stale_ = false;
-  last_look_ = now;
-  next_ = learner_.look(now);
-  publish();
+  look(now);
 }
 
 std::expected<void, std::string> transfer_pool::set_policy(transfer_policy policy, instant now) {
-  rule_conditions conditions;
-  try {
-    conditions = rule_conditions(policy.rules);
-  } catch (const std::invalid_argument& e) { return std::unexpected(std::string(e.what())); }
+  auto conditions = conditions_of(policy);
+  if (!conditions) return std::unexpected(std::move(conditions.error()));
   const std::lock_guard hold(owning_);
+  const bool other = policy != learner_.policy();
   if (auto taken = learner_.set_policy(std::move(policy), now); !taken) return taken;
-  auto made = std::make_unique<served>();
-  last_look_ = now;
-  next_ = learner_.look(now);
-  made->view = next_;
-  made->conditions = std::move(conditions);
-  made->model = model_;
-  served_->publish(std::move(made));
+  conditions_ = std::move(*conditions);
+  if (other)
+    drop_trial();
+  else if (trial_)
+    trial_->learner.note_change(); // so that generations stay apart
+  look(now);
   return {};
 }
 
@@ -121,22 +164,70 @@ void transfer_pool::set_model(std::shared_ptr<const transfer_advisor> model) {
   const std::lock_guard hold(owning_);
   model_ = std::move(model);
   learner_.note_change();
-  next_ = learner_.look(last_look_);
-  publish();
+  if (trial_) trial_->learner.note_change();
+  look(last_look_);
 }
 
 void transfer_pool::reset(instant now, const std::string& why) {
   const std::lock_guard hold(owning_);
+  drop_trial();
   learner_.reset(now, why);
   model_.reset();
-  last_look_ = now;
-  next_ = learner_.look(now);
-  publish();
+  look(now);
+}
+
+std::expected<std::uint64_t, std::string> transfer_pool::begin_experiment(const std::string& name, double split,
+                                                                          transfer_policy treatment, instant now) {
+  auto conditions = conditions_of(treatment);
+  if (!conditions) return std::unexpected(std::move(conditions.error()));
+  const std::lock_guard hold(owning_);
+  if (trial_) return std::unexpected("pool " + name_ + " is in experiment " + trial_->name + ", one runs at a time");
+  // Outcomes before, of control and of treatment belong to different generations: what a regression is told by.
+  trial begun{experiments_ + 1, name, split, std::move(*conditions), learner_};
+  begun.learner.note_change();
+  if (auto taken = begun.learner.set_policy(std::move(treatment), now); !taken)
+    return std::unexpected(std::move(taken.error()));
+  learner_.note_change();
+  trial_ = std::move(begun);
+  ++experiments_;
+  look(now);
+  return trial_->number;
+}
+
+void transfer_pool::drop_trial() {
+  if (!trial_) return;
+  trial_.reset();
+  learner_.note_change(); // the treatment's generation
+  learner_.note_change();
+}
+
+void transfer_pool::end_experiment(std::uint64_t number) {
+  const std::lock_guard hold(owning_);
+  if (!trial_ || trial_->number != number) return;
+  drop_trial();
+  look(last_look_);
+}
+
+std::uint64_t transfer_pool::experiment() const {
+  const std::lock_guard hold(owning_);
+  return trial_ ? trial_->number : 0;
 }
 
 transfer_policy transfer_pool::policy() const {
   const std::lock_guard hold(owning_);
   return learner_.policy();
+}
+
+transfer_memory transfer_pool::memory() const {
+  const std::lock_guard hold(owning_);
+  return learner_.memory();
+}
+
+std::expected<void, std::string> transfer_pool::remember(const transfer_memory& kept, instant now) {
+  const std::lock_guard hold(owning_);
+  if (auto taken = learner_.remember(kept, now); !taken) return taken;
+  look(now);
+  return {};
 }
 
 transfer_learner transfer_pool::state() const {

@@ -24,7 +24,8 @@ transfer_sender::transfer_sender(std::string name, transfer_policy policy, const
 
 std::expected<transfer_receipt, transfer_error> transfer_sender::attempt(transfer_channel& by,
                                                                          std::span<const std::byte> bytes,
-                                                                         duration patience, transfer_metrics& about) {
+                                                                         duration patience, transfer_metrics& about,
+                                                                         const experiment_place& place) {
   const auto start = steady::now();
   auto receipt = by.send(bytes, about.data, patience);
   about.failed = !receipt;
@@ -32,18 +33,19 @@ std::expected<transfer_receipt, transfer_error> transfer_sender::attempt(transfe
   about.cpu_time_us = receipt ? receipt->cpu_time_us : 0;
   about.memory_used = receipt ? receipt->memory_used : 0;
   about.timestamp = wall_clock();
-  pool_.record(about);
+  pool_.record(about, place);
   return receipt;
 }
 
 std::expected<sent_transfer, transfer_error> transfer_sender::send(std::span<const std::byte> bytes,
-                                                                   transfer_characteristics data, duration patience) {
+                                                                   transfer_characteristics data, duration patience,
+                                                                   std::string_view session) {
   const auto start = steady::now();
   patience = std::min(patience, longest_patience);
   data.data_size = bytes.size();
   const transfer_pool::under_way mark(pool_);
 
-  const transfer_decision decision = pool_.decide(data);
+  const transfer_decision decision = pool_.decide(data, session);
   transfer_metrics about;
   about.decision_time_us = microseconds_since(start);
   about.transfer_id = transfers_.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -57,7 +59,8 @@ std::expected<sent_transfer, transfer_error> transfer_sender::send(std::span<con
   sent_transfer done;
   done.decision = decision;
   if (decision.method == transfer_method::zero_copy) {
-    auto receipt = attempt(shared_, bytes, std::min(patience, zero_copy_patience_.value_or(patience)), about);
+    auto receipt =
+        attempt(shared_, bytes, std::min(patience, zero_copy_patience_.value_or(patience)), about, decision.place);
     if (receipt) {
       done.receipt = *receipt;
       done.method = transfer_method::zero_copy;
@@ -73,7 +76,7 @@ std::expected<sent_transfer, transfer_error> transfer_sender::send(std::span<con
     about.explored = false;
   }
 
-  auto receipt = attempt(serialised_, bytes, patience, about);
+  auto receipt = attempt(serialised_, bytes, patience, about, decision.place);
   if (!receipt) {
     transfer_error why = std::move(receipt.error());
     if (done.fell_back) why.text += "; before that, by shared memory: " + done.fell_back->text;

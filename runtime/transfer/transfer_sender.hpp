@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace homeostat {
 
@@ -37,17 +38,21 @@ public:
 
   /// Decides, sends, and reports every attempt to the pool, also one that failed, with the time it lost.
   /// @param data  what the bytes are; the size is taken from `bytes`.  @param patience  for all attempts together, > 0.
+  /// @param session  whom the transfer is for, so that an experiment treats all of theirs alike; empty: nobody.
   /// @returns the receipt; or the last attempt's error, whose text also tells the first's.
   [[nodiscard]] std::expected<sent_transfer, transfer_error> send(std::span<const std::byte> bytes,
-                                                                  transfer_characteristics data, duration patience);
+                                                                  transfer_characteristics data, duration patience,
+                                                                  std::string_view session = {});
 
   /// The pool, for its owner: nothing is learned unless somebody calls its learn() and sense().
   [[nodiscard]] transfer_pool& pool() noexcept { return pool_; }
   [[nodiscard]] const transfer_pool& pool() const noexcept { return pool_; }
 
 private:
-  [[nodiscard]] std::expected<transfer_receipt, transfer_error>
-  attempt(transfer_channel& by, std::span<const std::byte> bytes, duration patience, transfer_metrics& about);
+  [[nodiscard]] std::expected<transfer_receipt, transfer_error> attempt(transfer_channel& by,
+                                                                        std::span<const std::byte> bytes,
+                                                                        duration patience, transfer_metrics& about,
+                                                                        const experiment_place& place);
 
   transfer_pool pool_;
   shm_channel shared_;

@@ -11,10 +11,11 @@ using testing::anything, testing::distinct, testing::fields, testing::same;
 
 template <class T> class codec_round_trip : public ::testing::Test {};
 
-using every_type = ::testing::Types<proposal, proposal_verdict, live_configuration, actuation, actuation_answer,
-                                    objective_window, audit_answer, audit_batch, operator_command, command_result,
-                                    loop_status, sensor_status, governor_state, engine_state, authority_call,
-                                    authority_reply, config_proposal, config_recommendation, authority_index>;
+using every_type =
+    ::testing::Types<proposal, proposal_verdict, live_configuration, actuation, actuation_answer, objective_window,
+                     audit_answer, audit_batch, operator_command, command_result, loop_status, sensor_status,
+                     governor_state, engine_state, authority_call, authority_reply, config_proposal,
+                     config_recommendation, authority_index, experiment_state>;
 TYPED_TEST_SUITE(codec_round_trip, every_type);
 
 TYPED_TEST(codec_round_trip, KeepsEveryFilledField) {

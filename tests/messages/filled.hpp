@@ -7,6 +7,7 @@
 
 #include "messages/types.hpp"
 #include "policies/search/adaptive_engine.hpp"
+#include "policies/transfer/experiment.hpp"
 
 #include <rapidcheck.h>
 
@@ -77,10 +78,10 @@ inline auto fields(pending_change& x) { auto& [ticket, generation, phase, origin
 inline auto fields(governor_state& x) {
   auto& [generation, last_generation, revision, last_ticket, live, base, live_known, unread, baseline, pending, restore, restore_actor, restore_reason,
          updates, probes, last_change, movement, regression, judged, rollbacks, hostile, cumulative, failures, recorded, unrecorded,
-         stable, safe_mode, drifts, request, request_revision, last_reading, last_window, last_objective, last_now, stopping] = x;
+         stable, safe_mode, drifts, request, request_revision, last_reading, last_window, last_objective, last_now, origin, stopping] = x;
   return std::tie(generation, last_generation, revision, last_ticket, live, base, live_known, unread, baseline, pending, restore, restore_actor, restore_reason,
          updates, probes, last_change, movement, regression, judged, rollbacks, hostile, cumulative, failures, recorded, unrecorded,
-         stable, safe_mode, drifts, request, request_revision, last_reading, last_window, last_objective, last_now, stopping); }
+         stable, safe_mode, drifts, request, request_revision, last_reading, last_window, last_objective, last_now, origin, stopping); }
 inline auto fields(spsa_state& x) { auto& [phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions] = x;
   return std::tie(phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions); }
 inline auto fields(online_step& x) { auto& [point, reason] = x; return std::tie(point, reason); }
@@ -109,6 +110,15 @@ inline auto fields(engine_state& x) {
          error, size, gradient, movement, updates, held_back] = x;
   return std::tie(strategy, spsa, online, live, frozen, generation, revision, epoch, in_force, base, position, baseline, plus, minus, asked, asks, expects, held, again,
          error, size, gradient, movement, updates, held_back); }
+inline auto fields(experiment_settings& x) {
+  auto& [name, pool, control, treatment, split, rate, least, cells, most, longest, effect, guard, failures, p99, memory, row] = x;
+  return std::tie(name, pool, control, treatment, split, rate, least, cells, most, longest, effect, guard, failures, p99, memory, row); }
+inline auto fields(running_moments& x) { auto& [count, mean, squares] = x; return std::tie(count, mean, squares); }
+inline auto fields(arm_record::cell& x) { auto& [count, sum] = x; return std::tie(count, sum); }
+inline auto fields(arm_record& x) { auto& [failed, row, latency, memory, sketch, groups] = x; return std::tie(failed, row, latency, memory, sketch, groups); }
+inline auto fields(experiment_state& x) {
+  auto& [settings, phase, verdict, created, started, ended, control, treatment, least_p, reason, decided_by, proposal, refused] = x;
+  return std::tie(settings, phase, verdict, created, started, ended, control, treatment, least_p, reason, decided_by, proposal, refused); }
 // clang-format on
 
 template <class T>
@@ -140,6 +150,8 @@ static_assert(enumerators<change_phase>() == 2);
 static_assert(enumerators<violation_code>() == violation_code_count);
 static_assert(enumerators<safe_mode_reason>() == safe_mode_reason_count);
 static_assert(enumerators<audit_kind>() == audit_kind_count);
+static_assert(enumerators<experiment_phase>() == experiment_phase_count);
+static_assert(enumerators<experiment_verdict>() == experiment_verdict_count);
 
 // ---- where the values come from
 // ----------------------------------------------------------------------------------------
@@ -238,6 +250,18 @@ template <class S, class Key, class T> void fill(S& s, std::map<Key, T>& x) {
 
 template <class S, with_fields T> void fill(S& s, T& x) {
   std::apply([&](auto&... each) { (fill(s, each), ...); }, fields(x));
+}
+
+/// A sketch holds what it was shown.
+template <class S> void fill(S& s, quantile_sketch& x) {
+  x = {};
+  for (std::size_t i = s.size(max_knobs); i > 0; --i) x.add(static_cast<double>(s.below(1'000'000)));
+}
+
+/// An arm has all its cells.
+template <class S> void fill(S& s, arm_record& x) {
+  std::apply([&](auto&... each) { (fill(s, each), ...); }, fields(x));
+  x.groups.resize(arm_record::cells);
 }
 
 /// A proposal was acknowledged at some time if it was.

@@ -3,6 +3,7 @@
 #include "messages/change.pb.h"
 #include "messages/codec.hpp"
 #include "messages/control.pb.h"
+#include "messages/experiments.pb.h"
 #include "messages/state.pb.h"
 #include "tests/messages/filled.hpp"
 
@@ -15,9 +16,10 @@ using testing::anything, testing::distinct;
 
 template <class T> class malformed_bytes : public ::testing::Test {};
 
-using every_type = ::testing::Types<proposal, proposal_verdict, live_configuration, actuation, actuation_answer,
-                                    objective_window, audit_answer, audit_batch, operator_command, command_result,
-                                    loop_status, sensor_status, audit_record, governor_state, engine_state>;
+using every_type =
+    ::testing::Types<proposal, proposal_verdict, live_configuration, actuation, actuation_answer, objective_window,
+                     audit_answer, audit_batch, operator_command, command_result, loop_status, sensor_status,
+                     audit_record, governor_state, engine_state, experiment_state>;
 TYPED_TEST_SUITE(malformed_bytes, every_type);
 
 template <class T> std::string bytes_of(const T& x) {
@@ -59,11 +61,12 @@ template <class T> void every_truncation_is_an_error() {
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     const auto result = decode<T>(std::string_view(bytes).substr(0, length));
     ASSERT_FALSE(result.has_value()) << "cut after " << length << " of " << bytes.size() << " bytes";
-    EXPECT_NE(result.error().find("State"), std::string::npos) << result.error();
+    EXPECT_NE(result.error().find("homeostat.v1."), std::string::npos) << result.error();
   }
 }
 TEST(malformed, GovernorStateCutShortIsAnError) { every_truncation_is_an_error<governor_state>(); }
 TEST(malformed, EngineStateCutShortIsAnError) { every_truncation_is_an_error<engine_state>(); }
+TEST(malformed, ExperimentCutShortIsAnError) { every_truncation_is_an_error<experiment_state>(); }
 
 template <class Message, class T, class Change>
 void expect_error(const T& x, Change change, std::string_view expected) {
@@ -101,6 +104,15 @@ TEST(malformed, UnknownNamesAreErrors) {
   expect_error<v1::AuditBatch>(
       distinct<audit_batch>(), [](auto& m) { m.mutable_records(1)->set_change("x"); },
       "homeostat.v1.AuditBatch: change is 'x', expected a known name");
+}
+
+TEST(malformed, ExperimentWithoutAllItsCellsIsAnError) {
+  expect_error<v1::StoredExperiment>(
+      distinct<experiment_state>(), [](auto& m) { m.mutable_control_arm()->mutable_cell_counts()->RemoveLast(); },
+      "homeostat.v1.StoredExperiment: has 255 cells, expected 256");
+  expect_error<v1::StoredExperiment>(
+      distinct<experiment_state>(), [](auto& m) { m.set_phase("paused"); },
+      "homeostat.v1.StoredExperiment: phase is 'paused', expected a known name");
 }
 
 TEST(malformed, UnknownNumbersAreErrors) {

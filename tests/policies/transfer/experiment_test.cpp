@@ -112,6 +112,34 @@ TEST(assignment, TwoExperimentsSplitIndependently) {
   EXPECT_NEAR(both, 10'000, 4 * std::sqrt(40'000 * 0.25 * 0.75));
 }
 
+TEST(assignment, ByHashIsTheSame) {
+  experiment_state e = draft(0.3);
+  ASSERT_TRUE(start_experiment(e, epoch));
+  for (int i = 0; i < 1000; ++i) {
+    const std::string s = std::to_string(i);
+    EXPECT_EQ(arm_of(session_hash(e.settings.name, s), 0.3), arm_of(e, s));
+  }
+  experiment_state by_hash = e;
+  transfer_metrics m;
+  m.latency_us = 5;
+  record(e, "x", experiment_arm::treatment, m, epoch);
+  record(by_hash, session_hash(e.settings.name, "x"), experiment_arm::treatment, m, epoch);
+  EXPECT_EQ(e, by_hash);
+}
+
+TEST(abandoned, EndsForNobodyAndOnlyWhatRuns) {
+  experiment_state e = draft(0.3);
+  EXPECT_FALSE(abandon(e, "x", epoch)) << "a draft";
+  ASSERT_TRUE(start_experiment(e, epoch));
+  EXPECT_TRUE(abandon(e, "the policy changed", epoch + 1s));
+  EXPECT_EQ(e.phase, experiment_phase::rejected);
+  EXPECT_EQ(e.reason, "the policy changed");
+  EXPECT_EQ(e.ended, epoch + 1s);
+  EXPECT_EQ(arm_of(e, "anybody"), experiment_arm::control);
+  EXPECT_FALSE(abandon(e, "again", epoch + 2s));
+  EXPECT_EQ(e.reason, "the policy changed");
+}
+
 /// One kind of traffic without a difference between the arms.
 struct null_row {
   const char* name;
