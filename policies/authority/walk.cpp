@@ -12,10 +12,11 @@ double value_on_way(const knob_spec& knob, double from, double to, double share,
   const double way = displacement(knob, from, to);
   const double start = position_of(knob, from);
   double value = value_at(knob, start + share * way);
-  // Rounding to the grid may have gone too far.
-  const double grid = smallest_move(knob, from);
-  if (exceeds(std::abs(displacement(knob, from, value)), limit))
-    value = value_at(knob, start + std::copysign(std::max(0.0, limit - grid / 2), way));
+  // Rounding to the grid may have gone too far. On a logarithmic scale the grid is wider where the values are small.
+  const double grid = std::max(smallest_move(knob, from), smallest_move(knob, value));
+  for (const double back : {grid / 2, grid, 2 * grid})
+    if (exceeds(std::abs(displacement(knob, from, value)), limit))
+      value = value_at(knob, start + std::copysign(std::max(0.0, limit - back), way));
   if (value == from && grid > 0) value = value_at(knob, start + std::copysign(std::min(grid, std::abs(way)), way));
   return value;
 }

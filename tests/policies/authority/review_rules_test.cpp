@@ -238,6 +238,22 @@ TEST(Walk, TakesStepsWithinTheLimit) {
   EXPECT_EQ(steps_between(knobs, to, to, 0.1), 0U);
 }
 
+// A whole number rounds to a wider grid where the scale is logarithmic and the values are small.
+TEST(Walk, OnALogarithmicScaleNoRoundingGoesBeyondTheLimit) {
+  const std::vector<knob_spec> knobs{
+      {.name = "bytes", .type = knob_type::integer, .scale = knob_scale::log, .min = 1, .max = 1e15, .initial = 1}};
+  for (double from : {1.0, 2.0, 5.0, 4096.0, 10485760.0, 999999999999999.0})
+    for (double to : {1.0, 3.0, 7.0, 65536.0, 65537.0, 1e9, 1e15}) {
+      knob_values at{from};
+      for (int steps = 0; at[0] != to; ++steps) {
+        ASSERT_LT(steps, 25) << from << " to " << to;
+        const knob_values next = next_step(knobs, at, {to}, 0.05);
+        EXPECT_FALSE(exceeds(std::abs(displacement(knobs[0], at[0], next[0])), 0.05)) << at[0] << " to " << next[0];
+        at = next;
+      }
+    }
+}
+
 TEST(Walk, AGridCoarserThanTheLimitGoesOneGridStep) {
   const std::vector<knob_spec> knobs{{.name = "n", .type = knob_type::integer, .min = 1, .max = 5, .initial = 1}};
   EXPECT_EQ(next_step(knobs, {1}, {4}, 0.1), knob_values{2}) << "for the governor to refuse by name, not to hang on";

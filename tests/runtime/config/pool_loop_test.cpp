@@ -139,7 +139,7 @@ const pool_row rows[] = {
      pool + source + loop +
          with(with(loop, "careful", "second"), "exploration_rate, min: 0.01, max: 0.2, default: 0.1",
               "marginal_benefit, min: 0, max: 1, default: 0.03"),
-     {"27: Loop second: spec.source: is Source policy, which Loop careful has already, expected one loop for each "
+     {"29: Loop second: spec.source: is Source policy, which Loop careful has already, expected one loop for each "
       "pool"}},
     {"LoopOfTheNodesOwnName",
      pool + R"(---
@@ -160,30 +160,29 @@ spec:
       "Source with transfer_pool: {pool: tensors}"}},
     {"KnobThatNoPolicyHas",
      pool + source + with(loop, "name: exploration_rate", "name: exploration_rat"),
-     {"20: Loop careful: spec.knobs[0]: knob 'exploration_rat' is unknown to the policy of a pool (did you mean "
+     {"21: Loop careful: spec.knobs[0]: knob 'exploration_rat' is unknown to the policy of a pool (did you mean "
       "'exploration_rate'?), expected one of goal, zero_copy_threshold, minimum_threshold, maximum_threshold, "
       "exploration_rate, exploration_budget, marginal_benefit, memory_pressure_threshold, cpu_pressure_threshold, "
       "learning_enabled"}},
     {"KnobBeyondThePolicysBounds",
      pool + source + with(loop, "max: 0.2", "max: 0.6"),
-     {"20: Loop careful: spec.knobs[0]: knob 'exploration_rate' has the bounds 0.01 to 0.6, expected bounds within 0 "
+     {"21: Loop careful: spec.knobs[0]: knob 'exploration_rate' has the bounds 0.01 to 0.6, expected bounds within 0 "
       "to 0.5"}},
     {"KnobThatBeginsElsewhere",
      pool + source + with(loop, "default: 0.1", "default: 0.2"),
-     {"20: Loop careful: spec.knobs[0]: knob 'exploration_rate' has the default 0.2, expected what Pool tensors begins "
+     {"21: Loop careful: spec.knobs[0]: knob 'exploration_rate' has the default 0.2, expected what Pool tensors begins "
       "with, 0.1"}},
     {"KnobOfAnotherType",
      pool + source +
-         with(loop, "learning_enabled, type: boolean, default: true",
-              "learning_enabled, type: integer, min: 0, max: 1, default: 1, max_delta: 1"),
-     {"22: Loop careful: spec.knobs[2]: knob 'learning_enabled' is of type integer, expected type boolean"}},
+         with(loop, "learning_enabled, type: boolean, default: true", "learning_enabled, min: 0, max: 1, default: 1"),
+     {"23: Loop careful: spec.knobs[2]: knob 'learning_enabled' is of type continuous, expected type boolean"}},
     {"GoalsInAnotherOrder",
      pool + source + with(loop, "[balanced, minimize_latency,", "[minimize_latency, balanced,"),
-     {"21: Loop careful: spec.knobs[1]: knob 'goal' has other categories than the policy, expected balanced, "
+     {"22: Loop careful: spec.knobs[1]: knob 'goal' has other categories than the policy, expected balanced, "
       "minimize_latency, maximize_throughput, minimize_memory"}},
     {"AuditThatIsQueued",
      pool + source + loop + "  audit: queued\n",
-     {"23: Loop careful: spec.audit: is 'queued', but what Source policy changes outlives this process, expected "
+     {"24: Loop careful: spec.audit: is 'queued', but what Source policy changes outlives this process, expected "
       "durable"}},
 };
 
