@@ -139,6 +139,15 @@ transfer_policy transfer_pool::policy() const {
   return learner_.policy();
 }
 
+pool_stats transfer_pool::stats() const {
+  const std::lock_guard hold(owning_);
+  return {.policy = learner_.policy(),
+          .thresholds = learner_.thresholds(),
+          .totals = learner_.totals(),
+          .under = learner_.under(),
+          .slowdown = learner_.recent_slowdown()};
+}
+
 transfer_learner transfer_pool::state() const {
   const std::lock_guard hold(owning_);
   return learner_;

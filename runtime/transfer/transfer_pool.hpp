@@ -24,6 +24,15 @@ public:
                                                  const system_conditions& now) const noexcept = 0;
 };
 
+/// What there is to see of a pool, without the costs it learned: a few KB.
+struct pool_stats {
+  transfer_policy policy;
+  threshold_manager thresholds;
+  transfer_totals totals;
+  pressure under{pressure::none};
+  double slowdown{1}; ///< moving mean of actual over expected latency
+};
+
 /// One pool's decisions: any number of threads ask and report, one at a time learns.
 ///
 /// decide() reads an immutable view and waits for nobody. record() puts the outcome into a bounded queue; when that is
@@ -77,6 +86,7 @@ public:
   /// Forgets what was learned and takes the model away.
   void reset(instant now, const std::string& why);
   [[nodiscard]] transfer_policy policy() const;
+  [[nodiscard]] pool_stats stats() const;
   /// @returns a copy of all that was learned, some 300 KB: for whoever shows it.
   [[nodiscard]] transfer_learner state() const;
 
