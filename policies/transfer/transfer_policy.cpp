@@ -8,7 +8,7 @@
 namespace homeostat {
 
 namespace {
-constexpr std::array<std::string_view, 4> goal_names{"balanced", "minimize_latency", "maximize_throughput",
+constexpr std::array<std::string_view, transfer_goal_count> goal_names{"balanced", "minimize_latency", "maximize_throughput",
                                                      "minimize_memory"};
 } // namespace
 
@@ -53,6 +53,9 @@ std::expected<void, std::string> check(const transfer_policy& p) {
   if (p.maximum_threshold == 0 || p.minimum_threshold > p.maximum_threshold)
     return std::unexpected("minimum_threshold is " + std::to_string(p.minimum_threshold) +
                            " bytes, expected at most maximum_threshold, " + std::to_string(p.maximum_threshold));
+  if (p.maximum_threshold > largest_threshold)
+    return std::unexpected("maximum_threshold is " + std::to_string(p.maximum_threshold) + " bytes, expected at most " +
+                           std::to_string(largest_threshold));
   const auto within = [&](const std::string& name, std::uint64_t value) -> std::expected<void, std::string> {
     if (value >= p.minimum_threshold && value <= p.maximum_threshold && value > 0) return {};
     return std::unexpected(name + " is " + std::to_string(value) + " bytes, expected " +

@@ -15,6 +15,7 @@ namespace homeostat {
 
 /// What a pool's decisions are to be good at.
 enum class transfer_goal : std::uint8_t { balanced, minimize_latency, maximize_throughput, minimize_memory };
+inline constexpr std::size_t transfer_goal_count = 4;
 
 /// @returns the name in configurations.
 [[nodiscard]] std::string_view name_of(transfer_goal goal) noexcept;
@@ -46,6 +47,8 @@ struct transfer_rule {
 inline constexpr std::size_t max_transfer_rules = 32;
 
 inline constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
+/// No threshold lies higher: up to here a number with a fraction tells every byte.
+inline constexpr std::uint64_t largest_threshold = 1'000'000'000'000'000;
 
 /// The policy of one pool. Defaults are the performance source's.
 struct transfer_policy {

@@ -1,4 +1,6 @@
+#include "policies/find_named.hpp"
 #include "policies/number_text.hpp"
+#include "policies/transfer/policy_knobs.hpp"
 #include "runtime/config/readers.hpp"
 #include "runtime/plants/cache/knobs.hpp"
 
@@ -23,7 +25,7 @@ duration longest_gap(const window_settings& w, const source_config& source) {
 void check_timing(const mapping& spec, const loop_config& loop, const source_config& source) {
   const duration timeout = loop.governor.safe_mode.telemetry_timeout;
   const duration gap = longest_gap(loop.window, source);
-  if (timeout <= gap) {
+  if (loop.governor.watch_telemetry && timeout <= gap) {
     value place = spec.place_of("safe_mode");
     place.path += ".telemetry_timeout";
     place.refuse(
@@ -145,18 +147,54 @@ void check_plant_knobs(const mapping& spec, const std::vector<value>& places, co
                                     "every knob of the plant " + std::string(plant) + ": " + list_of(names));
 }
 
+/// The knobs of a pool's policy may be some of its keys, within its bounds; what they begin with, the pool says.
+void check_pool_knobs(const std::vector<value>& places, const loop_config& loop, const std::string& pool,
+                      const transfer_policy& policy) {
+  const std::vector<knob_spec> known = policy_knobs(policy);
+  std::vector<std::string_view> names;
+  for (const knob_spec& k : known) names.push_back(k.name);
+  for (std::size_t i = 0; i < loop.governor.knobs.size(); ++i) {
+    const knob_spec& knob = loop.governor.knobs[i];
+    const knob_spec* fact = find_named(known, knob.name);
+    const std::string name = "knob '" + knob.name + "' ";
+    if (!fact) {
+      const auto meant = closest_name(knob.name, names);
+      places[i].refuse(name + "is unknown to the policy of a pool" +
+                           (meant ? " (did you mean '" + std::string(*meant) + "'?)" : ""),
+                       one_of(names));
+    } else if (knob.type != fact->type) {
+      places[i].refuse(name + "is of type " + std::string(knob_type_words().words[static_cast<std::size_t>(knob.type)]),
+                       "type " + std::string(knob_type_words().words[static_cast<std::size_t>(fact->type)]));
+    } else if (knob.categories != fact->categories) {
+      places[i].refuse(name + "has other categories than the policy",
+                       list_of(std::vector<std::string_view>(fact->categories.begin(), fact->categories.end())));
+    } else if (knob.min < fact->min || knob.max > fact->max) {
+      places[i].refuse(name + "has the bounds " + number_text(knob.min) + " to " + number_text(knob.max),
+                       "bounds within " + number_text(fact->min) + " to " + number_text(fact->max));
+    } else if (knob.initial != fact->initial) {
+      places[i].refuse(name + "has the default " + number_text(knob.initial),
+                       "what Pool " + pool + " begins with, " + number_text(fact->initial));
+    }
+  }
+}
+
 void check_plant(const mapping& spec, const std::vector<value>& places, const loop_config& loop,
-                 const source_config& source) {
+                 const source_config& source, const transfer_policy* pool_policy) {
   if (std::holds_alternative<cache_demo_source>(source.what)) {
     std::vector<plant_knob> expected;
     for (const cache::knob_fact& k : cache::knob_facts) expected.push_back({k.name, k.minimum, k.maximum, k.integer});
     check_plant_knobs(spec, places, loop, "cache_demo", expected);
   } else if (std::holds_alternative<pgbouncer_source>(source.what)) {
     check_plant_knobs(spec, places, loop, "pgbouncer", {{pgbouncer_knob, 1, 1e9, true}});
+  } else if (pool_policy) {
+    check_pool_knobs(places, loop, *pool_of(source), *pool_policy);
   }
   // I2: the record is durable before the value is visible to anyone outside this process.
   if (loop.audit == audit_mode::queued && !std::holds_alternative<cache_demo_source>(source.what))
-    spec.place_of("audit").refuse("is 'queued', but Source " + source.name + " changes another process", "durable");
+    spec.place_of("audit").refuse("is 'queued', but " +
+                                      (pool_of(source) ? "what Source " + source.name + " changes outlives this process"
+                                                       : "Source " + source.name + " changes another process"),
+                                  "durable");
 }
 
 } // namespace
@@ -171,7 +209,7 @@ void check_loop(const mapping& spec, const loop_config& loop, const sound_parts&
     for (value& place : places) place.problems = knobs->problems;
     for (std::size_t i = 0; i < places.size() && sound.policy; ++i)
       check_mobility(places[i], loop.governor.knobs[i], loop.governor.limits);
-    if (sound.source != nullptr) check_plant(spec, places, loop, *sound.source);
+    if (sound.source != nullptr) check_plant(spec, places, loop, *sound.source, sound.pool_policy);
   }
   if (sound.source != nullptr && sound.policy) check_timing(spec, loop, *sound.source);
 }

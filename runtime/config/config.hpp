@@ -56,10 +56,16 @@ struct cache_demo_source {
   friend bool operator==(const cache_demo_source&, const cache_demo_source&) = default;
 };
 
+/// The policy of a pool of this node that decides on transfers. See runtime/node/pool_plant.
+struct transfer_pool_source {
+  std::string pool; ///< has a transfer section, and no other source
+  friend bool operator==(const transfer_pool_source&, const transfer_pool_source&) = default;
+};
+
 /// Where digests come from and changes go to.
 struct source_config {
   std::string name;
-  std::variant<command_source, pgbouncer_source, cache_demo_source> what;
+  std::variant<command_source, pgbouncer_source, cache_demo_source, transfer_pool_source> what;
   duration interval{1s}; ///< between two digests, > 0
   duration patience{2s}; ///< how long one read or one change may take, > 0
   friend bool operator==(const source_config&, const source_config&) = default;
@@ -79,6 +85,12 @@ struct objective_config {
   std::vector<constraint_config> constraints;
   friend bool operator==(const objective_config&, const objective_config&) = default;
 };
+
+/// @returns the pool whose policy a source changes; null for every other plant.
+[[nodiscard]] inline const std::string* pool_of(const source_config& source) {
+  const auto* what = std::get_if<transfer_pool_source>(&source.what);
+  return what ? &what->pool : nullptr;
+}
 
 /// One control loop. `governor.loop`, `governor.knobs` and `engine.knobs`, `engine.limits` are filled in and agree.
 struct loop_config {
@@ -125,8 +137,16 @@ struct node_config {
   authority_config authority;     ///< without its loops, which say it each for themselves
   std::vector<pool_config> pools; ///< in file order; "default" is added when a loop names no pool
   std::vector<source_config> sources;
-  std::vector<loop_config> loops;
+  std::vector<loop_config> loops; ///< with one over the policy of each pool that decides on transfers
 };
+
+/// @returns the loop over a pool's policy; null if the pool does not decide on transfers.
+[[nodiscard]] inline const loop_config* loop_over_pool(const node_config& node, const std::string& pool) {
+  for (const loop_config& loop : node.loops)
+    for (const source_config& source : node.sources)
+      if (source.name == loop.source && pool_of(source) && *pool_of(source) == pool) return &loop;
+  return nullptr;
+}
 
 /// Something wrong with a configuration: where, what, and what was expected.
 struct config_problem {

@@ -1,3 +1,5 @@
+#include "policies/find_named.hpp"
+#include "runtime/config/pool_loop.hpp"
 #include "runtime/config/readers.hpp"
 
 #include <algorithm>
@@ -118,6 +120,7 @@ public:
     each(documents, document_kind::pool, [&](document& d) { read_pool_document(d); });
     each(documents, document_kind::source, [&](document& d) { read_source_document(d); });
     each(documents, document_kind::loop, [&](document& d) { read_loop_document(d); });
+    govern_pools(documents);
     return std::move(node_);
   }
 
@@ -171,7 +174,9 @@ private:
   void read_source_document(document& d) {
     // A broken one counts as declared: its loops are not to blame.
     const std::size_t before = problems_.size();
-    node_.sources.push_back(d.spec ? read_source(*d.spec, d.name) : source_config{.name = d.name, .what = {}});
+    node_.sources.push_back(d.spec ? read_source(*d.spec, d.name, node_.pools)
+                                   : source_config{.name = d.name, .what = {}});
+    if (d.spec) check_pool_is_free(*d.spec, node_.sources.back());
     if (!d.spec || problems_.size() != before) broken_sources_.insert(d.name);
   }
 
@@ -190,10 +195,45 @@ private:
     node_.loops.push_back(std::move(loop));
   }
 
+  /// A pool's outcomes are told once, to one source and one loop.
+  void check_pool_is_free(const mapping& spec, const source_config& source) {
+    const std::string* pool = pool_of(source);
+    if (!pool || pool->empty()) return;
+    for (const source_config& other : node_.sources)
+      if (&other != &source && pool_of(other) && *pool_of(other) == *pool)
+        spec.place_of("transfer_pool")
+            .refuse("names Pool " + *pool + ", which Source " + other.name + " has already", "one source for each pool");
+  }
+
+  /// A pool that decides on transfers has a loop over its policy, so that every change of it is governed; one that is
+  /// written out replaces the node's own.
+  void govern_pools(const std::vector<document>& documents) {
+    for (std::size_t i = 0; i < node_.pools.size(); ++i) {
+      const pool_config& pool = node_.pools[i];
+      if (!pool.transfer || pool.name.empty() || loop_over_pool(node_, pool.name)) continue;
+      const std::string name = loop_over(pool.name);
+      const auto same = [&](const document& d) { return d.kind == document_kind::loop && d.name == name; };
+      if (const auto taken = std::ranges::find_if(documents, same); taken != documents.end()) {
+        problems_.add(taken->at, taken->label, "has the name of the loop over the policy of Pool " + pool.name,
+                      "another name, or a Source with transfer_pool: {pool: " + pool.name + "}");
+        continue;
+      }
+      const auto policy = pool_policies_.find(pool.name);
+      const auto settings = policy == pool_policies_.end() ? policies_.end() : policies_.find(policy->second);
+      add_pool_loop(node_, pool, settings == policies_.end() ? nullptr : &settings->second);
+    }
+  }
+
   /// Only one governor changes a value (I2).
   void check_sharing(const mapping& spec, const loop_config& loop) {
     for (const loop_config& other : node_.loops) {
       if (other.source != loop.source || loop.source.empty()) continue;
+      const source_config* source = find_named(node_.sources, loop.source);
+      if (source && pool_of(*source)) {
+        spec.place_of("source").refuse("is Source " + loop.source + ", which Loop " + other.name + " has already",
+                                       "one loop for each pool");
+        continue;
+      }
       for (const knob_spec& knob : loop.governor.knobs)
         if (std::ranges::find(other.governor.knobs, knob.name, &knob_spec::name) != other.governor.knobs.end())
           spec.place_of("knobs").refuse("has the knob '" + knob.name + "' of Source " + loop.source + ", which Loop " +
@@ -248,6 +288,7 @@ std::vector<const key_table*> all_key_tables() {
           &command_keys(),
           &pgbouncer_keys(),
           &cache_demo_keys(),
+          &transfer_pool_keys(),
           &loop_keys(),
           &objective_keys(),
           &knob_keys(),

@@ -1,5 +1,7 @@
+#include "policies/find_named.hpp"
 #include "policies/fnv1a.hpp"
 #include "policies/number_text.hpp"
+#include "runtime/config/pool_loop.hpp"
 #include "runtime/config/readers.hpp"
 #include "runtime/config/settings_fields.hpp"
 
@@ -259,7 +261,12 @@ loop_config read_loop(const mapping& spec, std::string name, const known_documen
   read_mode(spec, "audit", audit_words(), loop.audit);
   read_mode(spec, "on_exit", on_exit_words(), loop.on_exit);
   read_loop_authority(spec, loop);
-  check_loop(spec, loop, {.source = source_sound ? &source : nullptr, .policy = policy_sound});
+  const pool_config* pool = pool_of(source) ? find_named(known.pools, *pool_of(source)) : nullptr;
+  if (pool) govern_pool(loop.governor, *pool);
+  check_loop(spec, loop,
+             {.source = source_sound ? &source : nullptr,
+              .pool_policy = pool && pool->transfer ? &*pool->transfer : nullptr,
+              .policy = policy_sound});
   return loop;
 }
 

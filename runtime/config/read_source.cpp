@@ -1,3 +1,4 @@
+#include "policies/find_named.hpp"
 #include "runtime/config/readers.hpp"
 
 #include <algorithm>
@@ -69,6 +70,21 @@ cache_demo_source read_cache_demo(const mapping& m) {
   return s;
 }
 
+transfer_pool_source read_transfer_pool(const mapping& m, const std::vector<pool_config>& pools) {
+  transfer_pool_source s;
+  const auto v = m.find("pool");
+  if (!v) return s;
+  std::vector<std::string> deciding;
+  for (const pool_config& pool : pools)
+    if (pool.transfer) deciding.push_back(pool.name);
+  const pool_config* named = find_named(pools, text_of(*v).value_or(""));
+  if (named && !named->transfer)
+    v->refuse("is Pool " + named->name + ", which has no transfer section", "a pool that decides on transfers");
+  else
+    s.pool = reference_of(*v, "Pool", deciding).value_or("");
+  return s;
+}
+
 void read_positive(const mapping& spec, std::string_view name, duration& target) {
   const auto v = spec.find(name);
   const auto d = v ? duration_of(*v) : std::nullopt;
@@ -80,7 +96,7 @@ void read_positive(const mapping& spec, std::string_view name, duration& target)
 } // namespace
 
 const key_table& source_keys() {
-  static const key_table table{"source", {{"command"}, {"pgbouncer"}, {"cache_demo"}, {"interval"}, {"patience"}}};
+  static const key_table table{"source", {{"command"}, {"pgbouncer"}, {"cache_demo"}, {"transfer_pool"}, {"interval"}, {"patience"}}};
   return table;
 }
 const key_table& command_keys() {
@@ -102,11 +118,15 @@ const key_table& cache_demo_keys() {
   static const key_table table{"cache_demo", {{"rate_scale"}, {"cycle"}, {"seed"}}};
   return table;
 }
+const key_table& transfer_pool_keys() {
+  static const key_table table{"transfer_pool", {{"pool", "the name of a Pool with a transfer section"}}};
+  return table;
+}
 
-source_config read_source(const mapping& spec, std::string name) {
+source_config read_source(const mapping& spec, std::string name, const std::vector<pool_config>& pools) {
   source_config source;
   source.name = std::move(name);
-  static constexpr std::array<std::string_view, 3> plants{"command", "pgbouncer", "cache_demo"};
+  static constexpr std::array<std::string_view, 4> plants{"command", "pgbouncer", "cache_demo", "transfer_pool"};
   const auto given = std::ranges::count_if(plants, [&](std::string_view p) { return spec.has(p); });
   if (given != 1)
     spec.self().refuse(given == 0 ? "says no plant" : "says " + std::to_string(given) + " plants",
@@ -117,6 +137,8 @@ source_config read_source(const mapping& spec, std::string name) {
     if (const auto m = mapping::open(*v, pgbouncer_keys())) source.what = read_pgbouncer(*m);
   if (const auto v = spec.find("cache_demo"))
     if (const auto m = mapping::open(*v, cache_demo_keys())) source.what = read_cache_demo(*m);
+  if (const auto v = spec.find("transfer_pool"))
+    if (const auto m = mapping::open(*v, transfer_pool_keys())) source.what = read_transfer_pool(*m, pools);
   read_positive(spec, "interval", source.interval);
   read_positive(spec, "patience", source.patience);
   return source;

@@ -1,12 +1,11 @@
 // The transfer section of a pool: how it decides between gRPC and shared memory.
+#include "policies/transfer/policy_knobs.hpp"
 #include "runtime/config/formula.hpp"
 #include "runtime/config/readers.hpp"
 #include "runtime/config/settings_fields.hpp"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cmath>
 
 namespace homeostat::yaml {
 
@@ -32,21 +31,6 @@ const std::vector<std::string>& type_names() {
     return made;
   }();
   return names;
-}
-
-/// @returns the bytes of `10 MiB`, `512KiB`, `4096 B`; nothing for anything else.
-std::optional<std::uint64_t> size_from(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (error != std::errc{} || value < 0) return std::nullopt;
-  std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
-  while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
-  constexpr std::array<std::string_view, 4> units{"B", "KiB", "MiB", "GiB"};
-  const auto found = std::ranges::find(units, unit);
-  if (found == units.end()) return std::nullopt;
-  const double bytes = value * std::pow(1024.0, static_cast<double>(found - units.begin()));
-  if (bytes > 1e15 || bytes != std::floor(bytes)) return std::nullopt;
-  return static_cast<std::uint64_t>(bytes);
 }
 
 void read_size(const mapping& m, std::string_view key, std::uint64_t& target) {

@@ -38,6 +38,7 @@ namespace homeostat::yaml {
 [[nodiscard]] const key_table& command_keys();
 [[nodiscard]] const key_table& pgbouncer_keys();
 [[nodiscard]] const key_table& cache_demo_keys();
+[[nodiscard]] const key_table& transfer_pool_keys();
 [[nodiscard]] const key_table& loop_keys();
 [[nodiscard]] const key_table& objective_keys();
 [[nodiscard]] const key_table& knob_keys();
@@ -117,8 +118,8 @@ struct policy_settings {
 /// Reads the spec of a Node into everything of it but the name, pools, sources and loops.
 void read_node(const mapping& spec, node_config& node);
 
-/// Reads the spec of a Source.
-[[nodiscard]] source_config read_source(const mapping& spec, std::string name);
+/// Reads the spec of a Source. @param pools  all of the node.
+[[nodiscard]] source_config read_source(const mapping& spec, std::string name, const std::vector<pool_config>& pools);
 
 /// Reads knobs and the max_delta of the guardrails. @returns nothing when one of them is not usable.
 [[nodiscard]] std::optional<std::vector<knob_spec>> read_knobs(const mapping& spec);
@@ -147,7 +148,8 @@ struct known_documents {
 
 /// What check_loop may draw conclusions from; the rest has been complained about already.
 struct sound_parts {
-  const source_config* source{nullptr}; ///< nothing when it is unknown or broken
+  const source_config* source{nullptr};       ///< nothing when it is unknown or broken
+  const transfer_policy* pool_policy{nullptr}; ///< of the source's pool, if it has one
   bool policy{true};                    ///< guardrails, rollback, safe mode, and the window
 };
 

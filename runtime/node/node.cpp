@@ -1,5 +1,7 @@
 #include "runtime/node/node.hpp"
 
+#include "policies/find_named.hpp"
+#include "runtime/node/pool_proposals.hpp"
 #include "runtime/store/sqlite_store.hpp"
 
 #include <caf/actor_system_config.hpp>
@@ -79,6 +81,10 @@ std::expected<loop_setup, std::string> node::set_up_loop(const loop_config& loop
 authority_settings node::set_up_authority() const {
   authority_settings settings{.config = config_.authority, .metrics = {}, .notify = {}, .time = time_};
   for (const loop_config& loop : config_.loops) settings.config.loops.push_back(loop.authority);
+  for (const char* own : {experiment_source, recommendation_source})
+    if (!find_named(settings.config.sources, own) && !transfers_->all().empty())
+      settings.config.sources.push_back(
+          {.name = own, .type = source_type::push, .trust = trust_level::high, .cooldown = 0us});
   std::map<std::string, std::shared_ptr<rule_metrics>> rules;
   for (const loop_ports& ports : ports_) rules[ports.loop] = ports.rules;
   settings.metrics = [rules = std::move(rules)](const std::string& loop) {
@@ -100,17 +106,18 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
   if (!opened) return std::unexpected(opened.error().what);
   store_ = std::make_shared<store_adapter>(std::shared_ptr<store>(std::move(*opened)));
 
-  std::map<std::string, std::pair<plant, source_config>> plants;
-  for (const source_config& source : config_.sources) {
-    auto p = make(source);
-    if (!p) return std::unexpected("source " + source.name + ": " + p.error());
-    plants.emplace(source.name, std::pair(std::move(*p), source));
-  }
   try {
     transfers_ = std::make_unique<transfer_pools>(
         config_.pools, config_.seed, config_.store_path, time_.at(system_->clock().now()),
         [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); });
   } catch (const std::invalid_argument& e) { return std::unexpected(std::string(e.what())); }
+  std::map<std::string, std::pair<plant, source_config>> plants;
+  for (const source_config& source : config_.sources) {
+    const std::string* pool = pool_of(source);
+    auto p = pool ? transfers_->plant_of(*pool) : make(source);
+    if (!p) return std::unexpected("source " + source.name + ": " + p.error());
+    plants.emplace(source.name, std::pair(std::move(*p), source));
+  }
   node_setup setup{.name = config_.name,
                    .supervision = config_.supervision,
                    .store = store_,

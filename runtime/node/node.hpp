@@ -70,12 +70,12 @@ private:
                                                      const source_config& source);
 
   node_config config_;
+  std::unique_ptr<transfer_pools> transfers_; ///< outlives the actors and ports that work on it
   std::unique_ptr<caf::actor_system_config> system_config_;
   std::unique_ptr<caf::actor_system> system_;
   time_line time_;
   std::shared_ptr<store_adapter> store_;
   std::vector<loop_ports> ports_;
-  std::unique_ptr<transfer_pools> transfers_;
   supervisor_actor root_;
   bool stopped_{false};
   bool clean_{false};

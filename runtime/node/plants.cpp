@@ -32,10 +32,15 @@ plant plant_of(const cache_demo_source& source) {
           .actuator = std::shared_ptr<plant_actuator>(demo, &demo->tuned())};
 }
 
+/// The node makes these itself: it has the pools.
+std::expected<plant, std::string> plant_of(const transfer_pool_source& source) {
+  return std::unexpected("Pool " + source.pool + " is not one of this node");
+}
+
 } // namespace
 
 std::expected<plant, std::string> make_plant(const source_config& source) {
-  return std::visit([](const auto& what) { return plant_of(what); }, source.what);
+  return std::visit([](const auto& what) -> std::expected<plant, std::string> { return plant_of(what); }, source.what);
 }
 
 } // namespace homeostat

@@ -15,10 +15,11 @@ constexpr auto sense_every = std::chrono::milliseconds(250);
 
 class pool_port final : public transfer_port {
 public:
-  pool_port(transfer_pool& pool, learning_service& learning, metrics_service& metrics)
-      : pool_(pool), learning_(learning), metrics_(metrics) {}
+  pool_port(governed_pool& governed, learning_service& learning, metrics_service& metrics)
+      : pool_(governed.pool()), governed_(governed), learning_(learning), metrics_(metrics) {}
   void learn(instant now) override {
     pool_.learn(now, [&](const transfer_metrics& done) {
+      governed_.observe(done);
       metrics_.observe(pool_.name(), done, now);
       learning_.observe(pool_.name(), done, now);
     });
@@ -26,6 +27,7 @@ public:
 
 private:
   transfer_pool& pool_;
+  governed_pool& governed_;
   learning_service& learning_;
   metrics_service& metrics_;
 };
@@ -63,6 +65,7 @@ transfer_pools::transfer_pools(const std::vector<pool_config>& pools, std::uint6
     if (pool.transfer)
       pools_.push_back(std::make_unique<transfer_pool>(pool.name, *pool.transfer, seed + pools_.size()));
   if (pools_.empty()) return;
+  for (const auto& pool : pools_) governed_.push_back(std::make_shared<governed_pool>(*pool));
   metrics_ = std::make_unique<metrics_service>(store + ".transfers", note);
   learning_ = std::make_unique<learning_service>(store + ".models", pool_learning_settings{}, std::move(note));
   for (std::size_t i = 0; i < pools_.size(); ++i) {
@@ -77,9 +80,20 @@ transfer_pool* transfer_pools::find(const std::string& name) const {
   return found == pools_.end() ? nullptr : found->get();
 }
 
+std::shared_ptr<governed_pool> transfer_pools::governed(const std::string& name) const {
+  const auto found = std::ranges::find(governed_, name, [](const auto& one) { return one->pool().name(); });
+  return found == governed_.end() ? nullptr : *found;
+}
+
+std::expected<plant, std::string> transfer_pools::plant_of(const std::string& pool) const {
+  const auto found = governed(pool);
+  if (!found) return std::unexpected("no pool " + pool + " decides on transfers");
+  return plant{.sensor = found, .actuator = found};
+}
+
 std::shared_ptr<transfer_port> transfer_pools::port_of(const std::string& name) const {
-  transfer_pool* pool = find(name);
-  return pool == nullptr ? nullptr : std::make_shared<pool_port>(*pool, *learning_, *metrics_);
+  const auto found = governed(name);
+  return found ? std::make_shared<pool_port>(*found, *learning_, *metrics_) : nullptr;
 }
 
 std::shared_ptr<transfer_port> transfer_pools::learning_port() const {

@@ -2,6 +2,8 @@
 
 #include "actors/ports.hpp"
 #include "runtime/config/config.hpp"
+#include "runtime/node/governed_pool.hpp"
+#include "runtime/node/plant_ports.hpp"
 #include "runtime/learning/learning_service.hpp"
 #include "runtime/transfer/metrics_service.hpp"
 #include "runtime/transfer/transfer_pool.hpp"
@@ -28,6 +30,10 @@ public:
   /// @returns the pool, or nullptr. It lives as long as this.
   [[nodiscard]] transfer_pool* find(const std::string& name) const;
   [[nodiscard]] const std::vector<std::unique_ptr<transfer_pool>>& all() const { return pools_; }
+  /// @returns the pool as its loop sees it, or nullptr.
+  [[nodiscard]] std::shared_ptr<governed_pool> governed(const std::string& name) const;
+  /// @returns the plant behind the loop over a pool's policy. @errors  one sentence: there is no such pool.
+  [[nodiscard]] std::expected<plant, std::string> plant_of(const std::string& pool) const;
   /// @returns what a pool's actor works on; empty if there is no such pool.
   [[nodiscard]] std::shared_ptr<transfer_port> port_of(const std::string& name) const;
   /// @returns what the node's learning engine works on; empty if there is no pool at all.
@@ -38,6 +44,7 @@ public:
 
 private:
   std::vector<std::unique_ptr<transfer_pool>> pools_;
+  std::vector<std::shared_ptr<governed_pool>> governed_; ///< one per pool
   std::unique_ptr<metrics_service> metrics_;
   std::unique_ptr<learning_service> learning_;
   std::jthread sensing_; ///< reads files, so no actor
