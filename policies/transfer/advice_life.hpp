@@ -33,6 +33,10 @@ struct proposal_fate {
 [[nodiscard]] bool follow_proposal(transfer_recommendation& r, const proposal_fate& fate, std::string_view in_force,
                                    instant now);
 
+/// Ends the measuring of what was applied and is no longer in force: the outcome stays as it is.
+/// @returns whether that was so.
+[[nodiscard]] bool end_if_taken_back(transfer_recommendation& r, std::string_view in_force);
+
 /// The time on either side of a change that tells what it brought, without the minute of the change itself.
 struct measuring_span {
   instant before_from;

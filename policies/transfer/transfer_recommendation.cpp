@@ -234,18 +234,6 @@ void advise_pressure(const transfer_settings_view& pool, const std::map<series_k
                        std::nullopt, 1, now));
 }
 
-/// @returns whether two values of one key are the same: sizes also where they are one class apart.
-bool is_same_value(const transfer_recommendation& of, const std::string& a, const std::string& b) {
-  if (a == b) return true;
-  if (!is_size(of)) return false;
-  const auto size_of = [](const std::string& text) {
-    std::uint64_t bytes = 0;
-    std::from_chars(text.data(), text.data() + text.size(), bytes);
-    return static_cast<int>(size_class_of(bytes));
-  };
-  return std::abs(size_of(a) - size_of(b)) <= 1;
-}
-
 bool is_same_advice(const transfer_recommendation& a, const transfer_recommendation& b) {
   return a.pool == b.pool && a.key == b.key && is_same_value(a, a.value, b.value);
 }
@@ -325,6 +313,17 @@ void merge_advice(std::vector<transfer_recommendation>& known, const std::vector
     if (k.state == advice_state::open && now - k.last_seen >= s.expire_after) k.state = advice_state::expired;
   }
   bound(known, s.most);
+}
+
+bool is_same_value(const transfer_recommendation& of, std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  if (!is_size(of)) return false;
+  const auto size_of = [](std::string_view text) {
+    std::uint64_t bytes = 0;
+    std::from_chars(text.data(), text.data() + text.size(), bytes);
+    return static_cast<int>(size_class_of(bytes));
+  };
+  return std::abs(size_of(a) - size_of(b)) <= 1;
 }
 
 transfer_settings_view settings_view_of(std::string pool, const transfer_policy& policy) {

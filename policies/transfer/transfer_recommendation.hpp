@@ -82,6 +82,9 @@ recommend(const transfer_settings_view& pool, const std::map<series_key, std::ve
 void merge_advice(std::vector<transfer_recommendation>& known, const std::vector<transfer_recommendation>& fresh,
                   const advice_settings& settings, instant now);
 
+/// @returns whether two values of the advice's key are the same: sizes also where they are one class apart.
+[[nodiscard]] bool is_same_value(const transfer_recommendation& of, std::string_view a, std::string_view b);
+
 /// @returns 16 hexadecimal digits.
 [[nodiscard]] std::string id_of(const transfer_recommendation& r);
 /// @returns the YAML of a pool with one key of its transfer section. @param value  as in the configuration.

@@ -18,6 +18,7 @@ void add_loop_routes(router& r, node& n);   ///< /api/v1/loops/{loop}/...
 [[nodiscard]] http_response no_such_loop(const std::string& name);
 void add_authority_routes(router& r, node& n); ///< proposals, recommendations, drift, plans, values by hand
 void add_pool_routes(router& r, node& n);      ///< transfer pools: decisions, outcomes, policies
+void add_pool_advice_routes(router& r, node& n); ///< recommendations on transfer pools
 void add_console_routes(router& r);            ///< /, /console/...
 
 class access_control;

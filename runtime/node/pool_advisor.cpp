@@ -75,6 +75,7 @@ void pool_advisor::work(const std::stop_token& stop) {
 void pool_advisor::look(const std::string& pool) {
   const std::lock_guard one_at_a_time(looking_);
   const instant now = outside_.now();
+  measure(pool, now);
   const pool_findings found = pools_.metrics().findings(pool, now);
   {
     const std::lock_guard hold(mutex_);
@@ -83,7 +84,6 @@ void pool_advisor::look(const std::string& pool) {
     of.regressions = found.regressions.findings.size();
     of.looked = now;
   }
-  measure(pool, now);
   const std::lock_guard hold(mutex_);
   const one& of = book_.at(pool);
   if (without_sightings(of.advice) == of.kept) return;
@@ -93,7 +93,9 @@ void pool_advisor::look(const std::string& pool) {
 }
 
 void pool_advisor::measure(const std::string& pool, instant now) {
+  const transfer_settings_view in_force = settings_view_of(pool, pools_.find(pool)->policy());
   std::unique_lock hold(mutex_);
+  for (transfer_recommendation& r : book_.at(pool).advice) (void)end_if_taken_back(r, value_of(in_force, r.key));
   const std::vector<transfer_recommendation> all = book_.at(pool).advice;
   hold.unlock();
   for (const transfer_recommendation& r : all) {

@@ -108,6 +108,15 @@ TEST(advice_life, AppliedAdviceOpensAgainOnceSomebodyChangedItBack) {
   EXPECT_FALSE(known[0].applied);
 }
 
+TEST(advice_life, WhatIsTakenBackIsMeasuredNoLonger) {
+  transfer_recommendation r = applied(epoch);
+  EXPECT_FALSE(end_if_taken_back(r, "20971521"));
+  EXPECT_TRUE(end_if_taken_back(r, "10485760"));
+  EXPECT_TRUE(r.measured);
+  EXPECT_EQ(r.decision, "zero_copy_threshold was changed to 10485760 before the time of measuring was over");
+  EXPECT_FALSE(end_if_taken_back(r, "10485760"));
+}
+
 TEST(advice_life, ADayOnEitherSideIsCompared) {
   const instant at = epoch + 48h + 20s;
   const transfer_recommendation r = applied(at);
