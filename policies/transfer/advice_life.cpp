@@ -59,7 +59,7 @@ bool end_if_taken_back(transfer_recommendation& r, std::string_view in_force) {
   if (!r.applied || r.measured || in_force.empty() || is_same_value(r, in_force, r.value)) return false;
   r.measured = true;
   r.decision = r.key + " was changed to " + std::string(in_force) + " before the time of measuring was over";
-  if (!r.outcome) r.outcome = {.text = "nothing was measured before that"};
+  if (!r.outcome) r.outcome.emplace().text = "nothing was measured before that";
   return true;
 }
 

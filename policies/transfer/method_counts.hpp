@@ -9,13 +9,13 @@
 
 namespace homeostat {
 
-/// Latencies counted by fixed bounds, half a decade apart from 10 us to 31.6 s: cheap to add to, and any number of pools
-/// can be added up.
+/// Latencies counted by fixed bounds, half a decade apart from 10 us to 31.6 s: cheap to add to, and any number of
+/// pools can be added up.
 struct latency_histogram {
   static constexpr std::size_t bound_count = 14;
   /// Upper bounds, inclusive. [us]
-  static constexpr std::array<double, bound_count> bounds_us{10,     31.6,   100,     316,       1000,      3160,      10'000,
-                                                             31'600, 1e5,    316'000, 1'000'000, 3'160'000, 10'000'000, 31'600'000};
+  static constexpr std::array<double, bound_count> bounds_us{
+      10, 31.6, 100, 316, 1000, 3160, 10'000, 31'600, 1e5, 316'000, 1'000'000, 3'160'000, 10'000'000, 31'600'000};
   std::array<std::uint64_t, bound_count + 1> counts{}; ///< each by itself; the last is beyond every bound
   double sum_us{0};
 

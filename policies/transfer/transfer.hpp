@@ -76,9 +76,9 @@ struct decision_basis {
   bool known{false}; ///< false: whoever reported the transfer did not say
   decision_reason reason{};
   pressure under{};
-  std::int8_t rule{-1};       ///< place in the policy of that generation; -1: no rule
-  float confidence{0};        ///< that the method is the better one; 0: nothing spoke for either
-  float grpc_us{0};           ///< expected latencies; 0 without an estimate
+  std::int8_t rule{-1}; ///< place in the policy of that generation; -1: no rule
+  float confidence{0};  ///< that the method is the better one; 0: nothing spoke for either
+  float grpc_us{0};     ///< expected latencies; 0 without an estimate
   float zero_copy_us{0};
   std::uint64_t threshold{0}; ///< bytes, of the data's type
   friend bool operator==(const decision_basis&, const decision_basis&) = default;

@@ -160,8 +160,8 @@ void advise_threshold(const transfer_settings_view& pool, const records& r, cons
                        below   ? "minimum_threshold"
                        : above ? "maximum_threshold"
                                : "zero_copy_threshold",
-                       std::to_string(now_is), std::to_string(wanted), size_text(wanted),
-                       std::move(evidence), gain, below || above ? 2 : 1, now));
+                       std::to_string(now_is), std::to_string(wanted), size_text(wanted), std::move(evidence), gain,
+                       below || above ? 2 : 1, now));
 }
 
 /// Below the minimum nothing is ever tried. Where sharing already wins at the smallest size that may be tried, the

@@ -62,8 +62,8 @@ struct transfer_recommendation {
   std::string decision;             ///< in words
   std::optional<instant> decided{}; ///< when
   std::optional<instant> snoozed_until{};
-  std::string proposal;             ///< what it became before the authority; empty: nothing
-  std::optional<instant> applied{}; ///< when that came into force
+  std::string proposal;                            ///< what it became before the authority; empty: nothing
+  std::optional<instant> applied{};                ///< when that came into force
   std::optional<recommendation_outcome> outcome{}; ///< measured since
   bool measured{false};                            ///< to the end: the outcome stays
   friend bool operator==(const transfer_recommendation&, const transfer_recommendation&) = default;

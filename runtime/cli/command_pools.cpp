@@ -102,8 +102,8 @@ void print_advice(const v1::TransferAdvice& one) {
     fmt::print("    decided by {}: {}{}\n", one.decided_by(), one.decision().empty() ? "-" : one.decision(),
                one.proposal().empty() ? "" : "; proposal " + one.proposal());
   if (one.has_outcome())
-    fmt::print("    since it was applied: {}{}: {}\n", one.outcome().verdict(),
-               one.outcome().final() ? "" : " so far", one.outcome().text());
+    fmt::print("    since it was applied: {}{}: {}\n", one.outcome().verdict(), one.outcome().final() ? "" : " so far",
+               one.outcome().text());
   if (one.state() == "open") fmt::print("{}\n", one.snippet());
 }
 
@@ -124,18 +124,18 @@ struct advice_flags {
 
 int decide_on_advice(const common_options& common, const std::string& pool, const advice_flags& flags) {
   if (flags.verb.empty()) return list_advice(common, pool);
-  if (flags.id.empty()) return failed(flags.verb + " needs the ID of a recommendation, as `homeostat pools advice " + pool + "` shows it");
+  if (flags.id.empty())
+    return failed(flags.verb + " needs the ID of a recommendation, as `homeostat pools advice " + pool + "` shows it");
   v1::DecisionRequest body;
   body.set_actor(actor_name(common));
   body.set_text(flags.text);
   if (flags.snooze_seconds > 0) body.set_snooze_seconds(flags.snooze_seconds);
   v1::TransferAdvice answer;
-  if (const auto over = answer_to(common, path_of(pool, "/recommendations/") + escaped(flags.id) + "/" + flags.verb,
-                                  body, answer))
+  if (const auto over =
+          answer_to(common, path_of(pool, "/recommendations/") + escaped(flags.id) + "/" + flags.verb, body, answer))
     return *over;
   fmt::print("recommendation {} is {}{}\n", answer.id(), answer.state(),
-             answer.proposal().empty() ? ""
-                                       : "; proposal " + answer.proposal() + " waits, see `homeostat proposals`");
+             answer.proposal().empty() ? "" : "; proposal " + answer.proposal() + " waits, see `homeostat proposals`");
   return exit_code::ok;
 }
 
@@ -256,7 +256,8 @@ void add_pools(CLI::App& app, common_options& common, int& result) {
       "advice", "what to change in a pool's configuration, what was decided on it, and what it brought");
   auto decision = std::make_shared<advice_flags>();
   advice->add_option("pool", flags->pool, "name of the pool")->required();
-  advice->add_option("verb", decision->verb, "accept (becomes a proposal), dismiss (for good) or snooze; none: the list")
+  advice
+      ->add_option("verb", decision->verb, "accept (becomes a proposal), dismiss (for good) or snooze; none: the list")
       ->check(CLI::IsMember({"accept", "dismiss", "snooze"}));
   advice->add_option("id", decision->id, "of the recommendation");
   advice->add_option("--text", decision->text, "why, for the audit");
@@ -268,7 +269,8 @@ void add_pools(CLI::App& app, common_options& common, int& result) {
   add_output(*advice, common);
   advice->callback([=, &common, &result] { result = decide_on_advice(common, flags->pool, *decision); });
 
-  CLI::App* take = pools->add_subcommand("export", "every transfer still held and why it went its way, for a post-mortem");
+  CLI::App* take =
+      pools->add_subcommand("export", "every transfer still held and why it went its way, for a post-mortem");
   auto format = std::make_shared<std::string>("csv");
   take->add_option("pool", flags->pool, "name of the pool")->required();
   take->add_option("--format", *format, "csv or json (one object a line)")

@@ -72,8 +72,9 @@ void add_pool_advice_routes(router& r, node& n) {
   const std::string base = "/api/v1/pools/{pool}/recommendations";
   r.add({.method = "GET",
          .path = base,
-         .text = "What to change in the pool's configuration, by impact over effort; what was decided on it, and what it "
-                 "brought.",
+         .text =
+             "What to change in the pool's configuration, by impact over effort; what was decided on it, and what it "
+             "brought.",
          .needs = permission::read,
          .answers = v1::TransferAdviceList::descriptor(),
          .problems = {404},
@@ -85,21 +86,18 @@ void add_pool_advice_routes(router& r, node& n) {
     advice_verb verb;
     std::vector<unsigned> problems;
   };
-  for (const verb& v : {verb{"accept",
-                             "accepted",
-                             "Makes it a proposal before the authority.",
-                             advice_verb::accept,
-                             {400, 403, 404, 409, 422, 429, 503}},
-                        verb{"dismiss",
-                             "dismissed",
-                             "Does not want it, also when it is seen again.",
-                             advice_verb::dismiss,
-                             {400, 404, 409, 503}},
-                        verb{"snooze",
-                             "snoozed",
-                             "Puts it aside for snooze_seconds.",
-                             advice_verb::snooze,
-                             {400, 404, 409, 422, 503}}})
+  for (const verb& v :
+       {verb{"accept",
+             "accepted",
+             "Makes it a proposal before the authority.",
+             advice_verb::accept,
+             {400, 403, 404, 409, 422, 429, 503}},
+        verb{"dismiss",
+             "dismissed",
+             "Does not want it, also when it is seen again.",
+             advice_verb::dismiss,
+             {400, 404, 409, 503}},
+        verb{"snooze", "snoozed", "Puts it aside for snooze_seconds.", advice_verb::snooze, {400, 404, 409, 422, 503}}})
     r.add({.method = "POST",
            .path = base + "/{id}/" + v.name,
            .text = v.text,

@@ -64,8 +64,7 @@ struct pool_families {
               MetricType::Counter};
   family predictions{metric::transfer_predictions, "Delivered transfers whose latency had been predicted.",
                      MetricType::Counter};
-  family close{metric::transfer_predictions_close, "Of these, those that took within 15 % of it.",
-               MetricType::Counter};
+  family close{metric::transfer_predictions_close, "Of these, those that took within 15 % of it.", MetricType::Counter};
   family threshold{metric::transfer_threshold, "Size from which zero_copy is used where nothing else decides.",
                    MetricType::Gauge};
   family pressed{metric::transfer_pressure, "1 while the resource is short.", MetricType::Gauge};
@@ -129,10 +128,27 @@ std::string transfer_metrics_text(const node& n) {
   pending.add({}, static_cast<std::uint64_t>(written.pending_rows));
 
   std::vector<prometheus::MetricFamily> all;
-  for (family* f : {&traffic.decisions, &traffic.transfers, &traffic.bytes, &traffic.explored, &traffic.lost,
-                    &traffic.latency, &learned.loss, &learned.predictions, &learned.close, &learned.threshold,
-                    &learned.pressed, &learned.slowdown, &learned.learning, &learned.step, &learned.samples,
-                    &learned.drifts, &learned.regressions, &learned.advice, &refused, &failures, &pending})
+  for (family* f : {&traffic.decisions,
+                    &traffic.transfers,
+                    &traffic.bytes,
+                    &traffic.explored,
+                    &traffic.lost,
+                    &traffic.latency,
+                    &learned.loss,
+                    &learned.predictions,
+                    &learned.close,
+                    &learned.threshold,
+                    &learned.pressed,
+                    &learned.slowdown,
+                    &learned.learning,
+                    &learned.step,
+                    &learned.samples,
+                    &learned.drifts,
+                    &learned.regressions,
+                    &learned.advice,
+                    &refused,
+                    &failures,
+                    &pending})
     if (prometheus::MetricFamily taken = f->take(); !taken.metric.empty()) all.push_back(std::move(taken));
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, all);

@@ -143,15 +143,16 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
   root_ = system_->spawn(node_supervisor, std::move(setup));
   advisor_ = std::make_unique<pool_advisor>(
       *transfers_,
-      pool_advisor::ports{.fate = [this](const std::string& proposal) { return fate_of(proposal); },
-                          .store = store_.get(),
-                          .load = [this](const std::string& key) -> std::expected<std::optional<std::string>, std::string> {
-                            auto value = store_->target().load_state(key);
-                            if (!value) return std::unexpected(value.error().what);
-                            return std::move(*value);
-                          },
-                          .now = [this] { return now(); },
-                          .note = note});
+      pool_advisor::ports{
+          .fate = [this](const std::string& proposal) { return fate_of(proposal); },
+          .store = store_.get(),
+          .load = [this](const std::string& key) -> std::expected<std::optional<std::string>, std::string> {
+            auto value = store_->target().load_state(key);
+            if (!value) return std::unexpected(value.error().what);
+            return std::move(*value);
+          },
+          .now = [this] { return now(); },
+          .note = note});
   for (loop_ports& ports : ports_) ports.telemetry->start();
   return {};
 }

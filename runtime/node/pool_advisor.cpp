@@ -123,8 +123,7 @@ void pool_advisor::follow(const std::string& pool) {
     const std::string in_force = value_of(settings_view_of(pool, pools_.find(pool)->policy()), r.key);
     hold.lock();
     transfer_recommendation* known = find(pool, r.id);
-    if (known != nullptr && known->proposal == r.proposal &&
-        follow_proposal(*known, *fate, in_force, outside_.now())) {
+    if (known != nullptr && known->proposal == r.proposal && follow_proposal(*known, *fate, in_force, outside_.now())) {
       outside_.note(pool, "advice " + r.id + " is " +
                               (known->applied ? std::string("applied") : std::string(name_of(known->state))) +
                               (known->decision.empty() ? "" : ": " + known->decision));

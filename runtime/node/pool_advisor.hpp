@@ -18,8 +18,8 @@
 namespace homeostat {
 
 /// Looks after the advice on every pool, on a thread of its own: once a minute what the records recommend, every two
-/// seconds how the proposals fare that accepted advice became, and what it brought once it is in force. What was decided
-/// is kept in the store, so that dismissed advice stays dismissed and measuring goes on after a restart.
+/// seconds how the proposals fare that accepted advice became, and what it brought once it is in force. What was
+/// decided is kept in the store, so that dismissed advice stays dismissed and measuring goes on after a restart.
 class pool_advisor {
 public:
   struct ports {
@@ -80,9 +80,9 @@ private:
 
   const transfer_pools& pools_;
   ports outside_;
-  mutable std::mutex mutex_;  ///< guards the book
+  mutable std::mutex mutex_; ///< guards the book
   std::map<std::string, one> book_;
-  std::mutex looking_;        ///< one look at a time
+  std::mutex looking_; ///< one look at a time
   std::condition_variable_any over_;
   std::mutex waiting_;
   std::jthread thread_; // last: it uses the others

@@ -17,7 +17,7 @@ namespace {
 using outcome = std::expected<void, store_error>;
 
 constexpr std::int64_t application_id = 0x484d544d; // "HMTM"
-constexpr int piece = 5000; ///< rows deleted at once: some milliseconds
+constexpr int piece = 5000;                         ///< rows deleted at once: some milliseconds
 
 constexpr const char* sample_columns =
     "pool, time, transfer_id, method, size, type, format, compressed, cpu_load, memory_pressure, available_memory, "

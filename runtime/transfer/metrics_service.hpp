@@ -1,10 +1,10 @@
 #pragma once
 
+#include "policies/transfer/advice_life.hpp"
 #include "policies/transfer/method_counts.hpp"
 #include "policies/transfer/metrics_store.hpp"
 #include "policies/transfer/performance_baseline.hpp"
 #include "policies/transfer/regression_report.hpp"
-#include "policies/transfer/advice_life.hpp"
 #include "runtime/transfer/metrics_writer.hpp"
 #include "runtime/transfer/transfer_pool.hpp"
 
