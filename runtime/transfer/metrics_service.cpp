@@ -137,8 +137,8 @@ pool_findings metrics_service::findings(const std::string& pool, instant now) co
   const auto series = of->store.series(now - report_span, now);
   const auto baselines = of->baselines;
   const auto starts = of->starts;
-  const transfer_policy policy = of->pool->policy();
   hold.unlock();
+  const transfer_policy policy = of->pool->policy();
   const auto recent = windows_by_series(series);
   return {.advice = recommend(settings_view_of(pool, policy), recent, {}, now),
           .regressions = report_regressions(baselines, recent, starts, report_rules, now)};

@@ -84,20 +84,26 @@ void transfer_pool::publish() {
 }
 
 void transfer_pool::learn(instant now, const std::function<void(const transfer_metrics&)>& each) {
-  const std::lock_guard hold(owning_);
-  // What is reported from now on waits for the next call: a flood cannot keep this one busy for ever.
-  for (std::size_t i = 0; i < queue_capacity; ++i) {
-    const auto done = outcomes_.try_dequeue();
-    if (!done) break;
-    learner_.record(*done);
-    if (each) each(*done);
-    stale_ = true;
+  std::vector<transfer_metrics> taken;
+  {
+    const std::lock_guard hold(owning_);
+    // What is reported from now on waits for the next call: a flood cannot keep this one busy for ever.
+    for (std::size_t i = 0; i < queue_capacity; ++i) {
+      const auto done = outcomes_.try_dequeue();
+      if (!done) break;
+      learner_.record(*done);
+      if (each) taken.push_back(*done);
+      stale_ = true;
+    }
+    if (stale_ || !learner_.thresholds().settled()) { // a pool at rest costs nothing
+      stale_ = false;
+      last_look_ = now;
+      next_ = learner_.look(now);
+      publish();
+    }
   }
-  if (!stale_ && learner_.thresholds().settled()) return; // a pool at rest costs nothing
-  stale_ = false;
-  last_look_ = now;
-  next_ = learner_.look(now);
-  publish();
+  // Not under the lock: who keeps outcomes has a lock of its own, and asks for the policy while it holds that.
+  for (const transfer_metrics& done : taken) each(done);
 }
 
 std::expected<void, std::string> transfer_pool::set_policy(transfer_policy policy, instant now) {

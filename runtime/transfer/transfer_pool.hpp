@@ -77,7 +77,7 @@ public:
   /// Takes in how busy the machine is.
   void sense(const system_conditions& now);
   /// Learns from what was reported and publishes the next view.
-  /// @param each  called with every outcome, for whoever keeps them.
+  /// @param each  called with every outcome, for whoever keeps them; it may ask the pool.
   void learn(instant now, const std::function<void(const transfer_metrics&)>& each = {});
   /// @returns nothing; or why the policy was not taken, and the old one goes on.
   [[nodiscard]] std::expected<void, std::string> set_policy(transfer_policy policy, instant now);
