@@ -2,9 +2,9 @@
 
 #include "actors/ports.hpp"
 #include "runtime/config/config.hpp"
+#include "runtime/learning/learning_service.hpp"
 #include "runtime/node/governed_pool.hpp"
 #include "runtime/node/plant_ports.hpp"
-#include "runtime/learning/learning_service.hpp"
 #include "runtime/transfer/metrics_service.hpp"
 #include "runtime/transfer/transfer_pool.hpp"
 
