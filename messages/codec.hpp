@@ -3,6 +3,8 @@
 #include "messages/types.hpp"
 #include "policies/authority/authority.hpp"
 #include "policies/search/adaptive_engine.hpp"
+#include "policies/transfer/transfer_memory.hpp"
+#include "policies/transfer/transfer_policy.hpp"
 
 #include <expected>
 #include <string>
@@ -19,6 +21,13 @@ struct authority_index {
   std::vector<std::uint64_t> proposals;
   std::vector<std::string> advice;
   friend bool operator==(const authority_index&, const authority_index&) = default;
+};
+
+/// A pool's policy as it was changed at run time, and the configuration it was changed from.
+struct kept_policy {
+  transfer_policy configured;
+  transfer_policy policy;
+  friend bool operator==(const kept_policy&, const kept_policy&) = default;
 };
 
 [[nodiscard]] std::string encode(const proposal& x);
@@ -40,6 +49,8 @@ struct authority_index {
 [[nodiscard]] std::string encode(const authority_index& x);
 [[nodiscard]] std::string encode(const governor_state& x);
 [[nodiscard]] std::string encode(const engine_state& x);
+[[nodiscard]] std::string encode(const kept_policy& x);
+[[nodiscard]] std::string encode(const transfer_memory& x);
 /// @param loop  the loop the record belongs to; stored with it.
 [[nodiscard]] std::string encode(const audit_record& x, std::string_view loop);
 

@@ -166,6 +166,7 @@ void put(v1::GovernorState* out, const governor_state& x) {
   if (x.last_objective) out->set_last_objective(*x.last_objective);
   out->set_last_now_us(to_us(x.last_now));
   out->set_stopping(x.stopping);
+  out->set_origin(text(x.origin));
   out->set_complete(true);
 }
 
@@ -213,6 +214,7 @@ void get(const v1::GovernorState& in, governor_state& x) {
   if (in.has_last_objective()) x.last_objective = in.last_objective();
   x.last_now = to_instant(in.last_now_us());
   x.stopping = in.stopping();
+  x.origin = in.origin();
 }
 
 void put(v1::EngineState* out, const engine_state& x) {

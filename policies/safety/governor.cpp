@@ -46,6 +46,7 @@ governor_state fresh_state(const governor_config& config, instant now) {
   s.last_window = now;
   s.last_reading = now;
   s.last_now = now;
+  s.origin = config.origin;
   return s;
 }
 

@@ -34,6 +34,8 @@ struct governor_config {
   regression_settings regression;
   std::uint64_t epoch{0};     ///< fencing token of this owner
   bool watch_telemetry{true}; ///< false: nothing is sensed (an embedded loop fed by proposals alone)
+  std::string origin{};       ///< tells apart the configurations that a plant starts from; empty: the plant keeps its
+                              ///< values by itself
   duration drift_check{0};    ///< how often a resting plant's values are read back; 0: only at the start
 };
 
@@ -114,6 +116,7 @@ struct governor_state {
   std::optional<instant> last_window;     ///< last telemetry, or the start
   std::optional<double> last_objective;
   instant last_now{}; ///< time never runs backwards in here
+  std::string origin; ///< of the configuration these values came from
   bool stopping{false};
   friend bool operator==(const governor_state&, const governor_state&) = default;
 };
@@ -254,7 +257,7 @@ struct governor_step {
 /// Starts from what survived (I9, I10). With a change in flight: read back as wanted = committed, as before = aborted,
 /// some knobs wanted and the others as before = aborted and undone (I3), anything else = drift. Drift is adopted, never
 /// reverted in silence; outside the bounds it freezes the loop until a person has brought it back. If the set of knobs
-/// has changed, values start from the defaults, while safe mode, timers and used-up budgets carry over.
+/// or the origin has changed, values start from the defaults, while safe mode, timers and used-up budgets carry over.
 /// @param persisted  last durable state, absent on the first start.
 /// @param actual  values the plant reports now; absent, of another number or not finite if it does not answer: the loop
 /// then

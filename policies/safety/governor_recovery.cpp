@@ -50,13 +50,13 @@ void take_limits(governor_state& s, const governor_config& config, instant now) 
 
 bool fits(const governor_state& s, const governor_config& config) {
   const std::size_t n = config.knobs.size();
-  return s.live.size() == n && s.base.size() == n && (!s.baseline || s.baseline->values.size() == n) &&
-         (!s.pending || s.pending->wanted.size() == n);
+  return s.origin == config.origin && s.live.size() == n && s.base.size() == n &&
+         (!s.baseline || s.baseline->values.size() == n) && (!s.pending || s.pending->wanted.size() == n);
 }
 
-/// The knob set changed: values cannot carry over, but numbers must never come twice (I2), and neither a frozen loop
-/// nor a used-up budget is set free by it (I10).
-governor_state with_other_knobs(const governor_config& config, governor_state old, instant now) {
+/// The knob set changed, or what the plant starts from: values cannot carry over, but numbers must never come twice
+/// (I2), and neither a frozen loop nor a used-up budget is set free by it (I10).
+governor_state with_other_values(const governor_config& config, governor_state old, instant now) {
   governor_state s = fresh_state(config, now);
   s.generation = s.last_generation = old.last_generation + 1;
   s.revision = old.revision + 1;
@@ -92,7 +92,7 @@ governor_step recover(const governor_config& config, std::optional<governor_stat
     return std::move(turn).finish();
   }
   const bool usable = fits(*persisted, config);
-  governor_state state = usable ? std::move(*persisted) : with_other_knobs(config, std::move(*persisted), now);
+  governor_state state = usable ? std::move(*persisted) : with_other_values(config, std::move(*persisted), now);
   if (state.last_now > now) rebase(state, now);
   take_limits(state, config, now);
   state.stopping = false;
@@ -103,7 +103,7 @@ governor_step recover(const governor_config& config, std::optional<governor_stat
   if (usable)
     turn.on_recovered_state(actual);
   else
-    turn.on_first_start(actual, "start with another set of knobs, baseline default");
+    turn.on_first_start(actual, "start with another configuration, baseline default");
   return std::move(turn).finish();
 }
 
@@ -118,7 +118,7 @@ void governor_turn::on_first_start(const std::optional<knob_values>& actual, std
   r.text = std::move(text);
   effects_.persist = true;
   if (state_.pending) {
-    abort(not_in_force(), "the set of knobs changed while it was in flight");
+    abort(not_in_force(), "the configuration changed while it was in flight");
     state_.restore = wanted_restore::none;
     effects_.verdict.reset();
   }

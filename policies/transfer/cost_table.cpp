@@ -7,11 +7,10 @@ namespace homeostat {
 
 namespace {
 
-constexpr double memory_of_a_cell = 30; ///< transfers
-constexpr double age_scale = 300;       ///< transfers of the pool after which evidence weighs a quarter
-constexpr double made_old = 0.1;        ///< weight kept by what is no longer to be believed
+constexpr double age_scale = 300; ///< transfers of the pool after which evidence weighs a quarter
+constexpr double made_old = 0.1;  ///< weight kept by what is no longer to be believed
 constexpr double surprise_ratio = 1.5;
-constexpr int surprises_in_a_row = 3;
+constexpr int surprises_in_a_row = cost_table::longest_run;
 constexpr std::uint64_t alarm_span = 200; ///< transfers between two surprised cells that belong together
 constexpr double largest_speed_up = 0.1;  ///< that is believed of cells not measured
 constexpr double outlier_ratio = 8;       ///< one preempted transfer must not drown thirty

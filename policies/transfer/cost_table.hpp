@@ -1,12 +1,15 @@
 #pragma once
 
 #include "policies/transfer/pressure.hpp"
+#include "policies/transfer/transfer_memory.hpp"
 
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
+#include <string>
 #include <vector>
 
 /// What transfers cost by each method, learned from those that were made.
@@ -50,6 +53,9 @@ struct method_cost {
 /// serialisation) against 15.7 ms by zero_copy (0.5 ms setup, 0.2 ms clean-up), and three times the memory.
 [[nodiscard]] method_cost prior_cost(transfer_method method, std::uint64_t size) noexcept;
 
+/// @returns nothing, or one sentence on what no table can have learned.
+[[nodiscard]] std::expected<void, std::string> check(const learned_costs& costs);
+
 /// An estimate with what it rests on.
 struct cost_estimate {
   method_cost cost;
@@ -74,8 +80,15 @@ public:
 
   /// Forgets everything.
   void clear();
+  /// @returns all that was learned.
+  [[nodiscard]] learned_costs learned() const;
+  /// Takes up again what another table has learned, in place of its own. @pre check() passes it
+  void learn_again(const learned_costs& costs);
   /// @returns how often a cell was started anew by surprises.
   [[nodiscard]] std::uint64_t surprises() const { return surprises_; }
+
+  static constexpr double memory_of_a_cell = 30; ///< transfers
+  static constexpr int longest_run = 3;          ///< surprises that start a cell anew
 
 private:
   struct cell {

@@ -1,12 +1,14 @@
 #include "policies/transfer/policy_knobs.hpp"
 
 #include "policies/find_named.hpp"
+#include "policies/fnv1a.hpp"
 #include "policies/number_text.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 
 namespace homeostat {
 
@@ -14,7 +16,7 @@ namespace {
 
 struct size_key {
   std::string_view name;
-  std::uint64_t transfer_policy::*member;
+  std::uint64_t transfer_policy::* member;
 };
 constexpr std::array<size_key, 3> sizes{{{"zero_copy_threshold", &transfer_policy::zero_copy_threshold},
                                          {"minimum_threshold", &transfer_policy::minimum_threshold},
@@ -22,7 +24,7 @@ constexpr std::array<size_key, 3> sizes{{{"zero_copy_threshold", &transfer_polic
 
 struct share_key {
   std::string_view name;
-  double transfer_policy::*member;
+  double transfer_policy::* member;
   double min;
   double max;
 };
@@ -131,6 +133,19 @@ std::expected<transfer_policy, std::string> with_knobs(transfer_policy policy,
   }
   if (policy.minimum_threshold == 1) policy.minimum_threshold = 0;
   return policy;
+}
+
+std::string fingerprint(const transfer_policy& policy) {
+  std::uint64_t hash = fnv1a("");
+  const auto add = [&](std::string_view text) { hash = fnv1a({"\0", 1}, fnv1a(text, hash)); };
+  for (const auto& [name, value] : knobs_of(policy)) add(exact_text(value));
+  add(std::to_string(policy.minimum_threshold)); // its knob does not tell 0 from 1
+  for (const auto& bytes : policy.threshold_overrides) add(bytes ? std::to_string(*bytes) : "");
+  for (const transfer_rule& rule : policy.rules)
+    add(rule.name), add(rule.when), add(name_of(rule.method)), add(std::to_string(rule.priority));
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+  return digits;
 }
 
 std::expected<double, std::string> policy_knob_from(const std::string& key, const std::string& text) {

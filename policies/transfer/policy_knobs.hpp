@@ -29,6 +29,9 @@ namespace homeostat {
 [[nodiscard]] std::expected<transfer_policy, std::string> with_knobs(transfer_policy policy,
                                                                      const std::map<std::string, double>& values);
 
+/// @returns the same text for equal policies, another one for others.
+[[nodiscard]] std::string fingerprint(const transfer_policy& policy);
+
 /// Reads one value as it is written in the configuration: `minimize_latency`, `10 MiB`, `0.05`, `true`; a size also
 /// as a plain number of bytes.
 /// @returns the knob's value. @errors  one sentence "KEY is 'TEXT', expected FORM".

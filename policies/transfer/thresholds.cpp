@@ -123,6 +123,12 @@ void threshold_manager::rebase(const transfer_policy& policy, instant at) {
     set(static_cast<data_type>(i), current_[i].performance, current_[i].resource, policy, at, "another policy");
 }
 
+void threshold_manager::remember(const std::array<double, data_type_count>& performance, const transfer_policy& policy,
+                                 instant at) {
+  for (std::size_t i = 0; i < data_type_count; ++i)
+    set(static_cast<data_type>(i), performance[i], current_[i].resource, policy, at, "as learned before the restart");
+}
+
 void threshold_manager::reset(const transfer_policy& policy, instant at, const std::string& why) {
   for (std::size_t i = 0; i < data_type_count; ++i) {
     current_[i].off = 0;

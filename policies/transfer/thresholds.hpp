@@ -42,6 +42,8 @@ public:
   [[nodiscard]] bool settled() const;
   /// The policy's base thresholds again, without what was learned.
   void reset(const transfer_policy& policy, instant at, const std::string& why);
+  /// The performance factors that were learned before a restart. @pre check() passes them
+  void remember(const std::array<double, data_type_count>& performance, const transfer_policy& policy, instant at);
   /// Another policy, with what was learned.
   void rebase(const transfer_policy& policy, instant at);
   /// @returns the last changes, at most 64, oldest first.

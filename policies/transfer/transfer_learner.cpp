@@ -18,7 +18,6 @@ constexpr double first_allowance_us = 1000;
 /// rarely.
 constexpr double pool_overdraft = 1;
 constexpr double class_overdraft = 20;
-constexpr std::uint8_t tries_after_a_promise = 3;
 constexpr double promise_rate = 0.5;
 constexpr double slowdown_pull = 0.05;
 constexpr double account_memory = 0.999; ///< kept per transfer

@@ -19,6 +19,9 @@ struct transfer_totals {
   double exploration_loss_us{0}; ///< what exploring cost beyond the method that would have been chosen
 };
 
+/// @returns nothing, or one sentence on what no learner can have kept.
+[[nodiscard]] std::expected<void, std::string> check(const transfer_memory& kept);
+
 /// The learning state of one pool: outcomes in, views out. Time and conditions are arguments.
 class transfer_learner {
 public:
@@ -38,6 +41,14 @@ public:
   void note_change() { ++generation_; }
   /// Forgets what was learned: thresholds and rules decide again.
   void reset(instant now, const std::string& why);
+
+  /// @returns what is worth keeping of what was learned.
+  [[nodiscard]] transfer_memory memory() const;
+  /// Takes it up again, in place of what was learned since. @returns one sentence on what cannot be; nothing of it is
+  /// taken then.
+  [[nodiscard]] std::expected<void, std::string> remember(const transfer_memory& kept, instant now);
+
+  static constexpr std::uint8_t tries_after_a_promise = 3;
 
   [[nodiscard]] const transfer_policy& policy() const { return policy_; }
   [[nodiscard]] const threshold_manager& thresholds() const { return thresholds_; }

@@ -192,7 +192,7 @@ int change(const common_options& common, const pool_flags& flags, const char* ve
   v1::PoolView view;
   if (const auto over = answer_to(common, path_of(flags.pool, verb), body, view)) return *over;
   if (with_policy)
-    fmt::print("{}: policy changed until the daemon ends; write it into the configuration to keep it\n", flags.pool);
+    fmt::print("{}: policy changed; it holds until the pool's section in the configuration changes\n", flags.pool);
   else if (std::string_view(verb) == "/baseline")
     fmt::print("{}: what was measured lately is the baseline now\n", flags.pool);
   else

@@ -142,9 +142,10 @@ struct node_config {
 
 /// @returns the loop over a pool's policy; null if the pool does not decide on transfers.
 [[nodiscard]] inline const loop_config* loop_over_pool(const node_config& node, const std::string& pool) {
-  for (const loop_config& loop : node.loops)
-    for (const source_config& source : node.sources)
-      if (source.name == loop.source && pool_of(source) && *pool_of(source) == pool) return &loop;
+  for (const source_config& source : node.sources)
+    if (pool_of(source) && *pool_of(source) == pool)
+      for (const loop_config& loop : node.loops)
+        if (loop.source == source.name) return &loop;
   return nullptr;
 }
 

@@ -21,7 +21,10 @@ policy_settings careful() {
 
 std::string loop_over(const std::string& pool) { return pool + "-policy"; }
 
-void govern_pool(governor_config& governor, const pool_config&) { governor.watch_telemetry = false; }
+void govern_pool(governor_config& governor, const pool_config& pool) {
+  governor.watch_telemetry = false;
+  if (pool.transfer) governor.origin = fingerprint(*pool.transfer);
+}
 
 void add_pool_loop(node_config& node, const pool_config& pool, const policy_settings* policy) {
   const policy_settings settings = policy ? *policy : careful();

@@ -3,6 +3,7 @@
 #include "messages/control.pb.h"
 #include "policies/find_named.hpp"
 #include "runtime/gateway/api_routes.hpp"
+#include "runtime/node/pool_proposals.hpp"
 
 #include <algorithm>
 #include <array>
@@ -46,11 +47,26 @@ http_response call_authority(node& n, authority_call call, const api_request& re
   return response;
 }
 
+/// Wishes that no pool could follow are refused before anybody has to look at them.
+std::expected<void, std::string> check_pools(node& n, const v1::ProposalRequest& body) {
+  if (n.transfers().all().empty()) return {};
+  authority_config terms;
+  for (const v1::ChangeRequest& change : body.changes())
+    if (const loop_config* loop = find_named(n.config().loops, change.loop())) terms.loops.push_back(loop->authority);
+  const auto wish = wish_of(terms, body);
+  if (!wish) return {}; // the authority says it
+  for (const wanted_values& change : wish->changes)
+    if (auto ok = check_together(n, change.loop, {change.knobs.begin(), change.knobs.end()}); !ok)
+      return std::unexpected("loop " + change.loop + ": " + ok.error());
+  return {};
+}
+
 template <class View> http_response wish(node& n, const std::string& verb, const api_request& request) {
   v1::ProposalRequest body;
   if (auto ok = read_body(request, body); !ok) return ok.error();
   const auto actor = actor_of(request, body.actor());
   if (!actor) return actor.error();
+  if (auto ok = check_pools(n, body); !ok) return problem(422, title_of(422), ok.error());
   return call_authority<View>(n, {.verb = verb, .id = {}, .actor = *actor, .body = body.SerializeAsString()}, request,
                               verb == "plan" ? 200 : 201);
 }
@@ -134,6 +150,9 @@ http_response set_values(node& n, const api_request& request) {
   *as_wish.mutable_changes(0)->mutable_knobs() = body.knobs();
   const auto wanted = wish_of(terms, as_wish);
   if (!wanted) return problem(422, "cannot be", wanted.error());
+  const auto& knobs = wanted->changes.front().knobs;
+  if (auto ok = check_together(n, name, {knobs.begin(), knobs.end()}); !ok)
+    return problem(422, "cannot be", ok.error());
   const auto loops = n.status();
   if (!loops) return problem(503, "no answer", loops.error());
   const loop_status* status = find_named(*loops, name);

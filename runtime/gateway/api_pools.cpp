@@ -1,6 +1,7 @@
 // Pools that decide on transfers.
 #include "runtime/gateway/api_routes.hpp"
 #include "runtime/gateway/transfer_message.hpp"
+#include "runtime/node/pool_commands.hpp"
 #include "runtime/transfer/metrics_export.hpp"
 
 #include <charconv>
@@ -64,31 +65,29 @@ http_response take_outcomes(node& n, transfer_pool& pool, const api_request& req
   return json_answer(answer);
 }
 
-http_response change_policy(node& n, transfer_pool& pool, const api_request& request) {
+http_response set_policy(node& n, transfer_pool& pool, const api_request& request) {
   v1::PoolChange body;
   if (auto ok = read_body(request, body); !ok) return ok.error();
   const auto actor = actor_of(request, body.actor());
   if (!actor) return actor.error();
   auto policy = policy_from(body.policy(), pool.policy());
   if (!policy) return problem(422, "cannot be", policy.error());
-  if (auto taken = pool.set_policy(std::move(*policy), n.now()); !taken)
-    return problem(422, "cannot be", taken.error());
+  if (const auto changed = change_policy(n, pool.name(), *policy, *actor, body.text()); !changed)
+    return problem(changed.error().status, changed.error().status == 422 ? "cannot be" : "no answer",
+                   changed.error().text);
   audit(n, *actor, pool.name(), "policy changed: " + body.policy().ShortDebugString() + " " + body.text());
   return json_answer(message_of(pool, n.transfers()));
 }
 
-http_response back_to_rules(node& n, transfer_pool& pool, const api_request& request) {
+http_response roll_back_to_rules(node& n, transfer_pool& pool, const api_request& request) {
   v1::PoolChange body;
   if (auto ok = read_body(request, body); !ok) return ok.error();
   if (body.has_policy()) return problem(400, "bad body", "expected the fields actor and text only");
   const auto actor = actor_of(request, body.actor());
   if (!actor) return actor.error();
-  transfer_policy policy = pool.policy();
-  policy.learning_enabled = false;
-  if (auto taken = pool.set_policy(std::move(policy), n.now()); !taken) return problem(422, "cannot be", taken.error());
-  n.transfers().learning().withdraw(pool.name(), "rollback to rules by " + *actor, n.now());
-  pool.reset(n.now(), "rollback to rules by " + *actor);
+  const auto done = back_to_rules(n, pool.name(), *actor, body.text());
   audit(n, *actor, pool.name(), "rollback to rules: learning off, thresholds as configured. " + body.text());
+  if (!done) return problem(done.error().status, "not for good", done.error().text);
   return json_answer(message_of(pool, n.transfers()));
 }
 
@@ -185,8 +184,8 @@ void add_pool_routes(router& r, node& n) {
       v1::TransferData::descriptor(), v1::TransferDecision::descriptor(), {404}, decide_in);
   add("POST", "/outcomes", "Reports how transfers went, at most 400 at once; all or none are taken.",
       permission::propose, v1::TransferOutcomes::descriptor(), v1::OutcomesTaken::descriptor(), {404}, take_outcomes);
-  add("POST", "/policy", "Changes a pool's policy until the daemon ends; what is left out stays.", permission::command,
-      v1::PoolChange::descriptor(), pool, {404, 422}, change_policy);
+  add("POST", "/policy", "Changes a pool's policy at once and for good; what is left out stays.", permission::command,
+      v1::PoolChange::descriptor(), pool, {404, 422}, set_policy);
   add("GET", "/metrics", "What transfers cost over time: percentiles, throughput, processor time, memory.",
       permission::read, nullptr, v1::TransferSeries::descriptor(), {400, 404}, show_metrics,
       {{.name = "last", .text = "seconds back from now, default 3600, at most a week"},
@@ -207,7 +206,7 @@ void add_pool_routes(router& r, node& n) {
   add("POST", "/baseline", "Makes what was measured lately the normal that regressions are told from.",
       permission::command, v1::PoolChange::descriptor(), pool, {404, 422}, accept_normal);
   add("POST", "/rules", "Rollback to rules: forgets what was learned and stops learning.", permission::command,
-      v1::PoolChange::descriptor(), pool, {404, 422}, back_to_rules);
+      v1::PoolChange::descriptor(), pool, {404, 422}, roll_back_to_rules);
 }
 
 } // namespace homeostat

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "messages/pool_policy.hpp"
 #include "messages/pools.pb.h"
 #include "runtime/node/transfer_pools.hpp"
 
@@ -14,9 +15,6 @@ namespace homeostat {
 [[nodiscard]] std::expected<transfer_characteristics, std::string> characteristics_from(const v1::TransferData& data);
 [[nodiscard]] std::expected<transfer_metrics, std::string> metrics_from(const v1::TransferOutcome& outcome,
                                                                         const system_conditions& now, instant at);
-/// @returns the policy with what the message says changed.
-[[nodiscard]] std::expected<transfer_policy, std::string> policy_from(const v1::TransferPolicy& change,
-                                                                      transfer_policy policy);
 [[nodiscard]] v1::TransferDecision message_of(const transfer_decision& decision, const std::string& rationale);
 [[nodiscard]] v1::PoolView message_of(const transfer_pool& pool, const transfer_pools& all);
 [[nodiscard]] v1::TransferSeries message_of(const metrics_answer& answer);

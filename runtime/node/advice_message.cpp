@@ -1,6 +1,6 @@
 #include "runtime/node/advice_message.hpp"
 
-#include <optional>
+#include "messages/transfer_names.hpp"
 
 namespace homeostat {
 
@@ -8,12 +8,6 @@ namespace {
 
 std::int64_t us_of(instant t) { return t.time_since_epoch().count(); }
 instant instant_of(std::int64_t us) { return instant{duration{us}}; }
-
-template <class Enum> std::optional<Enum> named(const std::string& name, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i)
-    if (name_of(static_cast<Enum>(i)) == name) return static_cast<Enum>(i);
-  return std::nullopt;
-}
 
 } // namespace
 
@@ -63,8 +57,8 @@ v1::TransferAdviceList message_of(const std::vector<transfer_recommendation>& ad
 }
 
 std::expected<transfer_recommendation, std::string> advice_from(const v1::TransferAdvice& m, std::string pool) {
-  const auto state = named<advice_state>(m.state(), advice_state_count);
-  if (!state) return std::unexpected("advice " + m.id() + " has state '" + m.state() + "'");
+  const auto state = named<advice_state>(m.state(), advice_state_count, "state");
+  if (!state) return std::unexpected("advice " + m.id() + ": " + state.error());
   transfer_recommendation r;
   r.id = m.id();
   r.state = *state;
@@ -88,8 +82,8 @@ std::expected<transfer_recommendation, std::string> advice_from(const v1::Transf
   if (m.has_applied_us()) r.applied = instant_of(m.applied_us());
   if (m.has_outcome()) {
     const v1::AdviceOutcome& o = m.outcome();
-    const auto verdict = named<outcome_verdict>(o.verdict(), outcome_verdict_count);
-    if (!verdict) return std::unexpected("advice " + m.id() + " has verdict '" + o.verdict() + "'");
+    const auto verdict = named<outcome_verdict>(o.verdict(), outcome_verdict_count, "verdict");
+    if (!verdict) return std::unexpected("advice " + m.id() + ": " + verdict.error());
     r.outcome = {.verdict = *verdict,
                  .measured = {.share = o.share(), .low = o.low(), .high = o.high()},
                  .slots_before = o.slots_before(),

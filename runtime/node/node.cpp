@@ -109,9 +109,9 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
 
   const auto note = [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); };
   try {
-    transfers_ = std::make_unique<transfer_pools>(config_.pools, config_.seed, config_.store_path,
+    transfers_ = std::make_unique<transfer_pools>(config_.pools, config_.seed, config_.store_path, store_,
                                                   time_.at(system_->clock().now()), note);
-  } catch (const std::invalid_argument& e) { return std::unexpected(std::string(e.what())); }
+  } catch (const std::exception& e) { return std::unexpected(std::string(e.what())); }
   std::map<std::string, std::pair<plant, source_config>> plants;
   for (const source_config& source : config_.sources) {
     const std::string* pool = pool_of(source);
@@ -178,6 +178,7 @@ bool node::stop() {
   }
   if (advisor_) advisor_->stop(); // after the root, which answers it or is gone
   for (loop_ports& ports : ports_) ports.telemetry->stop();
+  if (transfers_) transfers_->stop_keeping();
   if (store_) store_->stop(std::chrono::milliseconds(400));
   return clean_;
 }
@@ -200,6 +201,17 @@ std::optional<proposal_fate> node::fate_of(const std::string& proposal) {
   if (reply.status >= 300 || !view.ParseFromString(reply.body)) return std::nullopt;
   const bool said = !view.decision().empty() && !view.decided_by().empty();
   return proposal_fate{.state = view.state(), .decision = view.decision() + (said ? ", " : "") + view.decided_by()};
+}
+
+std::expected<loop_status, std::string> node::status(const std::string& loop) {
+  std::expected<loop_status, std::string> result;
+  caf::scoped_actor self{*system_};
+  self->request(root_, status_timeout, status_atom::value, loop)
+      .receive([&](loop_status& status) { result = std::move(status); },
+               [&](const caf::error& reason) {
+                 result = std::unexpected("loop " + loop + " does not answer: " + system_->render(reason));
+               });
+  return result;
 }
 
 authority_reply node::ask_authority(const authority_call& call) {

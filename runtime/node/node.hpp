@@ -36,6 +36,8 @@ public:
 
   /// @returns the loops' status by name; a sentence if the node does not answer within 4 s.
   [[nodiscard]] std::expected<std::vector<loop_status>, std::string> status();
+  /// @returns one loop's status. @errors  as of status().
+  [[nodiscard]] std::expected<loop_status, std::string> status(const std::string& loop);
   /// Gives a loop a command. @returns what it says to it; a sentence if it does not answer within 4 s: then nobody
   /// knows whether the command was carried out.
   [[nodiscard]] std::expected<command_result, std::string> command(const std::string& loop,

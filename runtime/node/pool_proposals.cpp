@@ -15,12 +15,22 @@ std::unexpected<authority_problem> refused(unsigned status, std::string text) {
 
 } // namespace
 
+std::expected<void, std::string> check_together(node& n, const std::string& loop,
+                                                const std::map<std::string, double>& values) {
+  for (const auto& pool : n.transfers().all()) {
+    const loop_config* over = loop_over_pool(n.config(), pool->name());
+    if (!over || over->name != loop) continue;
+    const auto whole = with_knobs(pool->policy(), values);
+    if (!whole) return {}; // the authority and the governor have better words for a single value
+    return check(*whole);
+  }
+  return {};
+}
+
 std::expected<std::string, authority_problem> propose_policy(node& n, const policy_wish& wish,
                                                              const std::string& actor) {
-  const transfer_pool* pool = n.transfers().find(wish.pool);
   const loop_config* loop = loop_over_pool(n.config(), wish.pool);
-  if (!pool || !loop)
-    return refused(404, "no pool '" + wish.pool + "' with a transfer section is configured here");
+  if (!loop) return refused(404, "no pool '" + wish.pool + "' with a transfer section is configured here");
   v1::ProposalRequest request;
   v1::ChangeRequest& change = *request.add_changes();
   change.set_loop(loop->name);
@@ -33,9 +43,7 @@ std::expected<std::string, authority_problem> propose_policy(node& n, const poli
     values.emplace(key, *value);
     (*change.mutable_knobs())[key].set_number_value(*value);
   }
-  // Values that are fine alone can contradict each other, and then no governor could apply them.
-  const auto whole = with_knobs(pool->policy(), values).and_then([](const transfer_policy& p) { return check(p); });
-  if (!whole) return refused(422, whole.error());
+  if (const auto together = check_together(n, loop->name, values); !together) return refused(422, together.error());
   request.set_source(wish.source);
   request.set_rationale(wish.rationale);
   request.set_evidence(wish.evidence);

@@ -31,6 +31,12 @@ struct authority_problem {
   std::string text;     ///< one sentence
 };
 
+/// Values of a loop over a pool's policy that are fine alone can contradict each other, or what the loop does not
+/// govern; then no governor could bring them into force.
+/// @param values  wanted, by knob; those of other loops are always fine.  @returns nothing, or one sentence.
+[[nodiscard]] std::expected<void, std::string> check_together(node& n, const std::string& loop,
+                                                              const std::map<std::string, double>& values);
+
 /// Puts a change of a pool's policy before the authority. It waits there for a person's decision; once approved, the
 /// loop over the pool's policy applies it.
 /// @param actor  who is its author, and hence cannot approve it.

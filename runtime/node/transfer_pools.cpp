@@ -45,6 +45,19 @@ private:
   metrics_service& metrics_;
 };
 
+/// What was learned is given to the store this often: at most so much is learned again after a crash.
+constexpr auto keep_every = std::chrono::minutes(1);
+
+void keep_until(const std::stop_token& stop, const std::vector<std::shared_ptr<governed_pool>>& pools) {
+  std::mutex mutex;
+  std::condition_variable_any over;
+  std::unique_lock hold(mutex);
+  while (!over.wait_for(hold, stop, keep_every, [] { return false; })) {
+    if (stop.stop_requested()) return;
+    for (const auto& pool : pools) pool->keep_learned();
+  }
+}
+
 void sense_until(const std::stop_token& stop, const std::vector<std::unique_ptr<transfer_pool>>& pools) {
   machine_sense sense;
   std::mutex mutex;
@@ -59,20 +72,31 @@ void sense_until(const std::stop_token& stop, const std::vector<std::unique_ptr<
 
 } // namespace
 
-transfer_pools::transfer_pools(const std::vector<pool_config>& pools, std::uint64_t seed, const std::string& store,
-                               instant now, std::function<void(const std::string&, const std::string&)> note) {
-  for (const pool_config& pool : pools)
-    if (pool.transfer)
-      pools_.push_back(std::make_unique<transfer_pool>(pool.name, *pool.transfer, seed + pools_.size()));
+transfer_pools::transfer_pools(const std::vector<pool_config>& pools, std::uint64_t seed, const std::string& beside,
+                               std::shared_ptr<store_port> store, instant now, pool_note note) {
+  for (const pool_config& pool : pools) {
+    if (!pool.transfer) continue;
+    pools_.push_back(std::make_unique<transfer_pool>(
+        pool.name, recalled_policy(*store, pool.name, *pool.transfer, note), seed + pools_.size()));
+    governed_.push_back(std::make_shared<governed_pool>(*pools_.back(), *pool.transfer, store));
+    governed_.back()->recall_learned(note);
+  }
   if (pools_.empty()) return;
-  for (const auto& pool : pools_) governed_.push_back(std::make_shared<governed_pool>(*pool));
-  metrics_ = std::make_unique<metrics_service>(store + ".transfers", note);
-  learning_ = std::make_unique<learning_service>(store + ".models", pool_learning_settings{}, std::move(note));
+  metrics_ = std::make_unique<metrics_service>(beside + ".transfers", note);
+  learning_ = std::make_unique<learning_service>(beside + ".models", pool_learning_settings{}, std::move(note));
   for (std::size_t i = 0; i < pools_.size(); ++i) {
     metrics_->add(*pools_[i], now);
     learning_->add(*pools_[i], seed + i, now);
   }
   sensing_ = std::jthread([this](const std::stop_token& stop) { sense_until(stop, pools_); });
+  keeping_ = std::jthread([this](const std::stop_token& stop) { keep_until(stop, governed_); });
+}
+
+void transfer_pools::stop_keeping() {
+  if (!keeping_.joinable()) return;
+  keeping_.request_stop();
+  keeping_.join();
+  for (const auto& pool : governed_) pool->keep_learned();
 }
 
 transfer_pool* transfer_pools::find(const std::string& name) const {

@@ -19,13 +19,19 @@ namespace homeostat {
 /// thread that tells them how busy the machine is.
 class transfer_pools {
 public:
-  /// @param pools  those without a transfer section are left out.  @param store  the node's; models and metrics lie
-  /// beside it.  @param note  for the log: pool, what happened.
-  /// @throws std::invalid_argument on a policy that check() or the rules' expressions refuse.
-  transfer_pools(const std::vector<pool_config>& pools, std::uint64_t seed, const std::string& store, instant now,
-                 std::function<void(const std::string&, const std::string&)> note);
+  /// Blocks while it reads what was kept.
+  /// @param pools  those without a transfer section are left out.  @param beside  path of the node's store; models and
+  /// metrics lie beside it.  @param store  keeps policies changed at run time and what was learned.
+  /// @param note  for the log: pool, what happened.
+  /// @throws std::invalid_argument on a policy that check() or the rules' expressions refuse; std::runtime_error when
+  /// the store cannot be read.
+  transfer_pools(const std::vector<pool_config>& pools, std::uint64_t seed, const std::string& beside,
+                 std::shared_ptr<store_port> store, instant now, pool_note note);
   transfer_pools(const transfer_pools&) = delete;
   transfer_pools& operator=(const transfer_pools&) = delete;
+
+  /// Gives what was learned to the store a last time. Does not wait: that is for whoever stops the store.
+  void stop_keeping();
 
   /// @returns the pool, or nullptr. It lives as long as this.
   [[nodiscard]] transfer_pool* find(const std::string& name) const;
@@ -48,6 +54,7 @@ private:
   std::unique_ptr<metrics_service> metrics_;
   std::unique_ptr<learning_service> learning_;
   std::jthread sensing_; ///< reads files, so no actor
+  std::jthread keeping_; ///< waits for the store, so no actor either
 };
 
 } // namespace homeostat

@@ -154,6 +154,20 @@ pool_stats transfer_pool::stats() const {
           .slowdown = learner_.recent_slowdown()};
 }
 
+transfer_memory transfer_pool::memory() const {
+  const std::lock_guard hold(owning_);
+  return learner_.memory();
+}
+
+std::expected<void, std::string> transfer_pool::remember(const transfer_memory& kept, instant now) {
+  const std::lock_guard hold(owning_);
+  if (auto taken = learner_.remember(kept, now); !taken) return taken;
+  last_look_ = now;
+  next_ = learner_.look(now);
+  publish();
+  return {};
+}
+
 transfer_learner transfer_pool::state() const {
   const std::lock_guard hold(owning_);
   return learner_;

@@ -87,6 +87,10 @@ public:
   void reset(instant now, const std::string& why);
   [[nodiscard]] transfer_policy policy() const;
   [[nodiscard]] pool_stats stats() const;
+  /// @returns what is worth keeping of what was learned.
+  [[nodiscard]] transfer_memory memory() const;
+  /// Takes it up again. @returns as transfer_learner::remember.
+  std::expected<void, std::string> remember(const transfer_memory& kept, instant now);
   /// @returns a copy of all that was learned, some 300 KB: for whoever shows it.
   [[nodiscard]] transfer_learner state() const;
 

@@ -5,6 +5,7 @@
 #include "messages/authority_views.hpp"
 #include "messages/codec.hpp"
 #include "messages/json.hpp"
+#include "policies/transfer/transfer_learner.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/gateway/audit_message.hpp"
 
@@ -209,6 +210,27 @@ void message_from(std::string_view bytes) {
   (void)check<authority_call>(bytes);
 }
 
+/// Whatever a pool takes up again, it decides afterwards, and what it then keeps can be taken up.
+void pool_state_from(std::string_view bytes) {
+  if (const auto kept = check<kept_policy>(bytes); kept && !homeostat::check(kept->policy)) std::abort();
+  const auto learned = check<transfer_memory>(bytes);
+  if (!learned) return;
+  transfer_learner learner{transfer_policy{}};
+  if (!learner.remember(*learned, now)) std::abort(); // decode() has checked it
+  transfer_metrics done;
+  done.method = transfer_method::zero_copy;
+  done.data.data_size = 3 * mebibyte;
+  done.latency_us = 700;
+  for (int i = 0; i < 3; ++i) {
+    learner.record(done);
+    const transfer_view view = learner.look(now + i * 20ms);
+    for (const std::uint64_t threshold : view.thresholds)
+      if (threshold < view.minimum || threshold > view.maximum) std::abort();
+    (void)decide(view, done.data, 0, nullptr, 0.5);
+  }
+  if (!check<transfer_memory>(encode(learner.memory()))) std::abort();
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -223,6 +245,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   case '5': fuzz::search_journal_from(bytes); break;
   case '6': fuzz::search_document_from(bytes); break;
   case '7': fuzz::store_file_from(bytes); break;
+  case '8': pool_state_from(bytes); break;
   default: return -1; // not worth keeping
   }
   return 0;

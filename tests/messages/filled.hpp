@@ -77,10 +77,10 @@ inline auto fields(pending_change& x) { auto& [ticket, generation, phase, origin
 inline auto fields(governor_state& x) {
   auto& [generation, last_generation, revision, last_ticket, live, base, live_known, unread, baseline, pending, restore, restore_actor, restore_reason,
          updates, probes, last_change, movement, regression, judged, rollbacks, hostile, cumulative, failures, recorded, unrecorded,
-         stable, safe_mode, drifts, request, request_revision, last_reading, last_window, last_objective, last_now, stopping] = x;
+         stable, safe_mode, drifts, request, request_revision, last_reading, last_window, last_objective, last_now, origin, stopping] = x;
   return std::tie(generation, last_generation, revision, last_ticket, live, base, live_known, unread, baseline, pending, restore, restore_actor, restore_reason,
          updates, probes, last_change, movement, regression, judged, rollbacks, hostile, cumulative, failures, recorded, unrecorded,
-         stable, safe_mode, drifts, request, request_revision, last_reading, last_window, last_objective, last_now, stopping); }
+         stable, safe_mode, drifts, request, request_revision, last_reading, last_window, last_objective, last_now, origin, stopping); }
 inline auto fields(spsa_state& x) { auto& [phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions] = x;
   return std::tie(phase, iteration, rng, direction, y_plus, accumulated, recorded, dimensions); }
 inline auto fields(online_step& x) { auto& [point, reason] = x; return std::tie(point, reason); }

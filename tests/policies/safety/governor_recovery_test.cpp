@@ -368,6 +368,25 @@ TEST(OtherKnobs, SetNoFrozenLoopFree) {
   EXPECT_EQ(after.state.updates, rig.state.updates);
 }
 
+// A plant that begins with what its configuration says has begun anew when that has changed.
+TEST(OtherOrigin, NumbersGoOnAndValuesStartAgain) {
+  governor_config config = two_knobs();
+  config.origin = "first";
+  governor_rig rig(config);
+  rig.change(wanted);
+  EXPECT_EQ(governor_rig(config, rig.state, wanted, rig.now + 1s).state.base, wanted) << "the same origin";
+  config.origin = "second";
+  config.knobs[0].initial = 0.7;
+  governor_rig after(config, rig.state, initial_values(config.knobs), rig.now + 1s);
+  EXPECT_EQ(kinds(after.records), kind_list{"started"}) << "no drift";
+  EXPECT_EQ(after.state.base, initial_values(config.knobs));
+  EXPECT_EQ(after.state.baseline->values, initial_values(config.knobs)) << "no rollback leads to the old configuration";
+  EXPECT_GT(after.state.generation, rig.state.last_generation);
+  EXPECT_GT(after.state.revision, rig.state.revision);
+  governor_rig again(config, after.state, initial_values(config.knobs), after.now + 1s);
+  EXPECT_EQ(again.state.revision, after.state.revision) << "only once";
+}
+
 // ---- the clock
 // -----------------------------------------------------------------------------------------------------------
 

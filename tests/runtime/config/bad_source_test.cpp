@@ -86,11 +86,11 @@ const bad_row source_rows[] = {
      R"(  command: {sense: [pool-sense], apply: [pool-apply, "--now"], read_back: [pool-read]}
 )",
      "",
-     {"26: Source db: spec: says no plant, expected exactly one of command, pgbouncer, cache_demo"}},
+     {"26: Source db: spec: says no plant, expected exactly one of command, pgbouncer, cache_demo, transfer_pool"}},
     {"TwoPlants",
      "  interval: 5s",
      "  cache_demo: {}",
-     {"26: Source db: spec: says 2 plants, expected exactly one of command, pgbouncer, cache_demo"}},
+     {"26: Source db: spec: says 2 plants, expected exactly one of command, pgbouncer, cache_demo, transfer_pool"}},
     {"CommandWithoutReadBack",
      ", read_back: [pool-read]",
      "",

@@ -14,7 +14,7 @@
 namespace homeostat {
 namespace {
 
-constexpr std::size_t shipped_configurations = 7;
+constexpr std::size_t shipped_configurations = 8;
 
 std::string content_of(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);

@@ -34,7 +34,7 @@ public:
     return true;
   }
   bool save(std::string, std::string, std::function<void(audit_answer)>) override { return false; }
-  void load(std::string, std::function<void(loaded)>) override {}
+  void load(std::string key, std::function<void(loaded)> done) override { done(state(key)); }
   std::optional<std::string> state(const std::string& key) {
     const std::lock_guard hold(mutex_);
     const auto found = kept_.find(key);
@@ -66,9 +66,9 @@ protected:
                       const std::lock_guard hold(mutex_);
                       return id == "7" ? fate_ : std::nullopt;
                     },
-                    .store = &store_,
+                    .store = store_.get(),
                     .load = [this](const std::string& key) -> std::expected<std::optional<std::string>, std::string> {
-                      return store_.state(key);
+                      return store_->state(key);
                     },
                     .now = [this] { return epoch + duration(now_.load()); },
                     .note = [](const std::string&, const std::string&) {}});
@@ -128,10 +128,11 @@ protected:
   std::atomic<std::int64_t> now_{0};
   std::mutex mutex_; ///< guards the fate
   std::optional<proposal_fate> fate_;
-  memory_store store_;
+  std::shared_ptr<memory_store> store_{std::make_shared<memory_store>()};
   transfer_pools pools_{{pool_config{.name = "ml", .supervision = {}, .transfer = transfer_policy{}}},
                         1,
                         (folder_ / "node").string(),
+                        store_,
                         epoch,
                         [](const std::string&, const std::string&) {}};
   std::unique_ptr<pool_advisor> advisor_;
@@ -144,7 +145,7 @@ TEST_F(pool_advice, WhatIsDismissedStaysDismissedAlsoAfterARestart) {
   ASSERT_TRUE(found.gain);
   const auto decided = decide(found.id, advice_verb::dismiss);
   ASSERT_TRUE(decided) << decided.error().text;
-  EXPECT_EQ(store_.texts(), std::vector<std::string>{"ann: decided"});
+  EXPECT_EQ(store_->texts(), std::vector<std::string>{"ann: decided"});
   EXPECT_EQ(decide(found.id, advice_verb::accept).error().status, 409U);
   EXPECT_EQ(decide("none", advice_verb::accept).error().status, 404U);
   advise();
@@ -173,13 +174,13 @@ spec: {store: {path: /tmp/none.db}}
 TEST_F(pool_advice, WhatCannotBeRecordedIsNotDecided) {
   transfers(120);
   const std::string id = advised().id;
-  store_.fails = true;
+  store_->fails = true;
   const auto refused = decide(id, advice_verb::dismiss);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().status, 503U);
   EXPECT_EQ(refused.error().text, "the decision could not be recorded: the disk is on fire");
   EXPECT_EQ(advised().state, advice_state::open);
-  store_.fails = false;
+  store_->fails = false;
   EXPECT_EQ(decide(id, advice_verb::snooze).error().status, 422U);
   EXPECT_TRUE(decide(id, advice_verb::snooze, epoch + 24h));
 }
@@ -233,7 +234,7 @@ TEST_F(pool_advice, DamagedMemoryIsLeftOut) {
   ASSERT_TRUE(decide(advised().id, advice_verb::dismiss));
   audit_batch damaged;
   damaged.kept = {{.key = "transfer_advice/ml", .value = "\xff\xff"}};
-  ASSERT_TRUE(store_.submit(damaged, [](const audit_answer&) {}));
+  ASSERT_TRUE(store_->submit(damaged, [](const audit_answer&) {}));
   advise();
   EXPECT_EQ(advised().state, advice_state::open);
 }
