@@ -58,20 +58,4 @@ bool expire_advice(config_recommendation& r, duration expire_after, instant now)
   return true;
 }
 
-std::expected<void, std::string> decide_advice(config_recommendation& r, advice_verb verb, const std::string& actor,
-                                               const std::string& text, std::optional<instant> until, instant now) {
-  if (r.state != advice_state::open && r.state != advice_state::snoozed)
-    return std::unexpected("recommendation " + r.id + " is " + std::string(name_of(r.state)) +
-                           (r.decided_by.empty() ? "" : ", by " + r.decided_by) + ", expected open or snoozed");
-  if (verb == advice_verb::snooze && (!until || *until <= now))
-    return std::unexpected("recommendation " + r.id + ": a snooze ends in the future");
-  r.state = verb == advice_verb::accept    ? advice_state::accepted
-            : verb == advice_verb::dismiss ? advice_state::dismissed
-                                           : advice_state::snoozed;
-  r.snoozed_until = verb == advice_verb::snooze ? until : std::nullopt;
-  r.decided_by = actor;
-  r.decision = text;
-  return {};
-}
-
 } // namespace homeostat

@@ -52,12 +52,6 @@ void see_again(config_recommendation& known, const config_recommendation& seen, 
 [[nodiscard]] std::optional<instant> next_advice(const config_recommendation& r, duration expire_after);
 
 enum class advice_verb : std::uint8_t { accept, dismiss, snooze };
-/// A person's decision. @param until  end of the snooze, in the future; others ignore it.
-/// @errors one sentence: it is decided or expired already, or the snooze does not end in the future.
-[[nodiscard]] std::expected<void, std::string> decide_advice(config_recommendation& r, advice_verb verb,
-                                                             const std::string& actor, const std::string& text,
-                                                             std::optional<instant> until, instant now);
-
 [[nodiscard]] constexpr std::string_view name_of(advice_state state) {
   switch (state) {
   case advice_state::open: return "open";
@@ -67,6 +61,27 @@ enum class advice_verb : std::uint8_t { accept, dismiss, snooze };
   case advice_state::expired: return "expired";
   }
   return "?";
+}
+
+/// A person's decision. @param until  end of the snooze, in the future; others ignore it.
+/// @tparam advice  any kind of recommendation: with id, state, snoozed_until, decided_by and decision.
+/// @errors one sentence: it is decided or expired already, or the snooze does not end in the future.
+template <class advice>
+[[nodiscard]] std::expected<void, std::string> decide_advice(advice& r, advice_verb verb, const std::string& actor,
+                                                             const std::string& text, std::optional<instant> until,
+                                                             instant now) {
+  if (r.state != advice_state::open && r.state != advice_state::snoozed)
+    return std::unexpected("recommendation " + r.id + " is " + std::string(name_of(r.state)) +
+                           (r.decided_by.empty() ? "" : ", by " + r.decided_by) + ", expected open or snoozed");
+  if (verb == advice_verb::snooze && (!until || *until <= now))
+    return std::unexpected("recommendation " + r.id + ": a snooze ends in the future");
+  r.state = verb == advice_verb::accept    ? advice_state::accepted
+            : verb == advice_verb::dismiss ? advice_state::dismissed
+                                           : advice_state::snoozed;
+  r.snoozed_until = verb == advice_verb::snooze ? until : std::nullopt;
+  r.decided_by = actor;
+  r.decision = text;
+  return {};
 }
 
 } // namespace homeostat

@@ -44,6 +44,17 @@ std::string_view name_of(decision_reason reason) noexcept {
   return i < reason_names.size() ? reason_names[i] : "?";
 }
 
+decision_basis basis_of(const transfer_decision& d) noexcept {
+  return {.known = true,
+          .reason = d.reason,
+          .under = d.under,
+          .rule = d.rule,
+          .confidence = d.confidence,
+          .grpc_us = static_cast<float>(d.grpc_us),
+          .zero_copy_us = static_cast<float>(d.zero_copy_us),
+          .threshold = d.threshold};
+}
+
 transfer_decision decide(const transfer_view& view, const transfer_characteristics& data, std::uint32_t matching,
                          const model_prediction* model, double chance) noexcept {
   transfer_decision d;

@@ -29,7 +29,7 @@ enum class decision_reason : std::uint8_t {
   marginal,      ///< measured costs; the better one's gain is not worth it
   model,         ///< the model's prediction
   exploration,   ///< to learn
-  fallback,      ///< nothing could decide: the safe default, grpc
+  fallback,      ///< what was decided failed, or nothing could decide: the safe default, grpc
 };
 inline constexpr std::size_t decision_reason_count = 10;
 [[nodiscard]] std::string_view name_of(decision_reason reason) noexcept;
@@ -54,6 +54,9 @@ struct transfer_decision {
     return method == transfer_method::grpc ? grpc_us : zero_copy_us;
   }
 };
+
+/// @returns what is kept of a decision with the transfer's outcome.
+[[nodiscard]] decision_basis basis_of(const transfer_decision& decision) noexcept;
 
 /// What a model says of one transfer.
 struct model_prediction {

@@ -16,7 +16,7 @@ namespace homeostat {
 
 /// What a pool's metrics may take, and for how long they are kept.
 struct metrics_limits {
-  std::size_t raw_samples{65'536};                 ///< newest single transfers, at most; 160 bytes each
+  std::size_t raw_samples{65'536};                 ///< newest single transfers, at most; some 190 bytes each
   std::size_t bucket_bytes{std::size_t{64} << 20}; ///< of all minute buckets; a week of ten busy series fits
   duration retention{168h};
   duration late_after{10s};       ///< a sample that ended longer ago is counted as late

@@ -1,14 +1,24 @@
 #pragma once
 
-#include "policies/transfer/transfer_recommendation.hpp"
+#include "policies/transfer/metrics_bucket.hpp"
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace homeostat {
 
 // What advice that was taken brought: measured against predicted, also when it brought nothing.
+
+/// A share of the pool's transfer time saved, with its interval.
+struct expected_share {
+  double share{0};
+  double low{0};
+  double high{0};
+  friend bool operator==(const expected_share&, const expected_share&) = default;
+};
 
 enum class outcome_verdict : std::uint8_t {
   too_early,           ///< not enough time on one side
@@ -18,6 +28,7 @@ enum class outcome_verdict : std::uint8_t {
   no_effect, ///< the interval holds zero
   harmful,   ///< slower than before
 };
+inline constexpr std::size_t outcome_verdict_count = 6;
 [[nodiscard]] std::string_view name_of(outcome_verdict verdict);
 
 struct outcome_settings {
@@ -34,6 +45,7 @@ struct recommendation_outcome {
   std::uint32_t slots_before{0};
   std::uint32_t slots_after{0};
   std::string text; ///< one sentence
+  friend bool operator==(const recommendation_outcome&, const recommendation_outcome&) = default;
 };
 
 /// Compares the pool before and after. Each slot is one number: the mean log of the ratio of latency to that of before,

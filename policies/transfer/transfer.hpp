@@ -68,6 +68,22 @@ struct system_conditions {
   friend bool operator==(const system_conditions&, const system_conditions&) = default;
 };
 
+enum class decision_reason : std::uint8_t; // policies/transfer/decide.hpp
+enum class pressure : std::uint8_t;        // policies/transfer/pressure.hpp
+
+/// Why a transfer went the way it did: what its decision rested on, for whoever asks afterwards.
+struct decision_basis {
+  bool known{false}; ///< false: whoever reported the transfer did not say
+  decision_reason reason{};
+  pressure under{};
+  std::int8_t rule{-1}; ///< place in the policy of that generation; -1: no rule
+  float confidence{0};  ///< that the method is the better one; 0: nothing spoke for either
+  float grpc_us{0};     ///< expected latencies; 0 without an estimate
+  float zero_copy_us{0};
+  std::uint64_t threshold{0}; ///< bytes, of the data's type
+  friend bool operator==(const decision_basis&, const decision_basis&) = default;
+};
+
 /// One finished transfer.
 struct transfer_metrics {
   std::uint64_t transfer_id{0};
@@ -83,6 +99,7 @@ struct transfer_metrics {
   bool explored{false};           ///< chosen to learn, not because it looked better
   bool failed{false};             ///< not delivered by this method; latency is the time lost
   std::uint64_t generation{0};    ///< of the pool's policy and thresholds in force
+  decision_basis why{};
   friend bool operator==(const transfer_metrics&, const transfer_metrics&) = default;
 
   /// @returns megabits per second; 0 for a transfer without a duration.

@@ -2,6 +2,7 @@
 
 #include "policies/fnv1a.hpp"
 #include "policies/number_text.hpp"
+#include "policies/transfer/advice_life.hpp"
 #include "policies/transfer/rank_test.hpp"
 
 #include <algorithm>
@@ -106,6 +107,8 @@ saving saved_by_moving(const records& r, size_class from, size_class to) {
   return s;
 }
 
+bool is_size(const transfer_recommendation& r) { return r.key.ends_with("_threshold") && !r.key.contains("pressure"); }
+
 transfer_recommendation advice(const transfer_settings_view& pool, std::string key, std::string before,
                                std::string value, const std::string& comment, std::string evidence,
                                std::optional<expected_share> gain, std::uint32_t effort, instant now) {
@@ -119,7 +122,7 @@ transfer_recommendation advice(const transfer_settings_view& pool, std::string k
   r.effort = effort;
   r.score = gain ? gain->low / effort : 0;
   r.first_seen = r.last_seen = now;
-  r.snippet = snippet_of(r.pool, r.key, r.value, comment);
+  r.snippet = snippet_of(r.pool, r.key, is_size(r) ? r.value + " B" : r.value, comment);
   r.id = id_of(r);
   return r;
 }
@@ -157,8 +160,8 @@ void advise_threshold(const transfer_settings_view& pool, const records& r, cons
                        below   ? "minimum_threshold"
                        : above ? "maximum_threshold"
                                : "zero_copy_threshold",
-                       std::to_string(now_is), std::to_string(wanted), "bytes, " + size_text(wanted),
-                       std::move(evidence), gain, below || above ? 2 : 1, now));
+                       std::to_string(now_is), std::to_string(wanted), size_text(wanted), std::move(evidence), gain,
+                       below || above ? 2 : 1, now));
 }
 
 /// Below the minimum nothing is ever tried. Where sharing already wins at the smallest size that may be tried, the
@@ -173,7 +176,7 @@ void advise_minimum(const transfer_settings_view& pool, const records& r, instan
   if (saved <= reach) return;
   const std::uint64_t wanted = pool.minimum_threshold / 2;
   out.push_back(advice(pool, "minimum_threshold", std::to_string(pool.minimum_threshold), std::to_string(wanted),
-                       "bytes, " + size_text(wanted),
+                       size_text(wanted),
                        "zero_copy is faster by " + number_text(std::round(saved)) + " us at " +
                            size_text(least_size(smallest.size)) + " already, and smaller sizes are never tried",
                        std::nullopt, 2, now));
@@ -231,18 +234,8 @@ void advise_pressure(const transfer_settings_view& pool, const std::map<series_k
                        std::nullopt, 1, now));
 }
 
-bool is_size(const transfer_recommendation& r) { return r.key.ends_with("_threshold") && !r.key.contains("pressure"); }
-
 bool is_same_advice(const transfer_recommendation& a, const transfer_recommendation& b) {
-  if (a.pool != b.pool || a.key != b.key) return false;
-  if (a.value == b.value) return true;
-  if (!is_size(a)) return false;
-  const auto size_of = [](const std::string& text) {
-    std::uint64_t bytes = 0;
-    std::from_chars(text.data(), text.data() + text.size(), bytes);
-    return static_cast<int>(size_class_of(bytes));
-  };
-  return std::abs(size_of(a.value) - size_of(b.value)) <= 1;
+  return a.pool == b.pool && a.key == b.key && is_same_value(a, a.value, b.value);
 }
 
 bool is_decided(const transfer_recommendation& r) {
@@ -253,11 +246,26 @@ void renew(transfer_recommendation& known, const transfer_recommendation& fresh,
   ++known.seen;
   known.last_seen = now;
   known.evidence = fresh.evidence;
+  if (known.applied && !is_same_value(known, fresh.before, known.value)) reopen_advice(known, "no longer in force");
   if (is_decided(known)) return;
   known.gain = fresh.gain;
   known.score = fresh.score;
   known.before = fresh.before;
   if (known.state == advice_state::expired) known.state = advice_state::open;
+}
+
+/// Forgets the longest unseen of what waits for nothing.
+void bound(std::vector<transfer_recommendation>& known, std::size_t most) {
+  const auto may_go = [](const transfer_recommendation& r) {
+    return r.state == advice_state::expired || r.state == advice_state::dismissed || r.applied;
+  };
+  while (known.size() > most) {
+    auto oldest = known.end();
+    for (auto r = known.begin(); r != known.end(); ++r)
+      if (may_go(*r) && (oldest == known.end() || r->last_seen < oldest->last_seen)) oldest = r;
+    if (oldest == known.end()) return;
+    known.erase(oldest);
+  }
 }
 
 } // namespace
@@ -297,8 +305,47 @@ void merge_advice(std::vector<transfer_recommendation>& known, const std::vector
       if (k.pool == f.pool && k.key == f.key && !is_decided(k)) k.state = advice_state::expired;
     known.push_back(f);
   }
-  for (transfer_recommendation& k : known)
+  for (transfer_recommendation& k : known) {
+    if (k.state == advice_state::snoozed && k.snoozed_until && now >= *k.snoozed_until) {
+      k.state = advice_state::open;
+      k.snoozed_until.reset();
+    }
     if (k.state == advice_state::open && now - k.last_seen >= s.expire_after) k.state = advice_state::expired;
+  }
+  bound(known, s.most);
+}
+
+bool is_same_value(const transfer_recommendation& of, std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  if (!is_size(of)) return false;
+  const auto size_of = [](std::string_view text) {
+    std::uint64_t bytes = 0;
+    std::from_chars(text.data(), text.data() + text.size(), bytes);
+    return static_cast<int>(size_class_of(bytes));
+  };
+  return std::abs(size_of(a) - size_of(b)) <= 1;
+}
+
+transfer_settings_view settings_view_of(std::string pool, const transfer_policy& policy) {
+  return {.pool = std::move(pool),
+          .zero_copy_threshold = policy.zero_copy_threshold,
+          .minimum_threshold = policy.minimum_threshold,
+          .maximum_threshold = policy.maximum_threshold,
+          .exploration_rate = policy.exploration_rate,
+          .learning_enabled = policy.learning_enabled,
+          .memory_pressure_threshold = policy.memory_pressure_threshold,
+          .cpu_pressure_threshold = policy.cpu_pressure_threshold};
+}
+
+std::string value_of(const transfer_settings_view& s, std::string_view key) {
+  if (key == "zero_copy_threshold") return std::to_string(s.zero_copy_threshold);
+  if (key == "minimum_threshold") return std::to_string(s.minimum_threshold);
+  if (key == "maximum_threshold") return std::to_string(s.maximum_threshold);
+  if (key == "exploration_rate") return number_text(s.exploration_rate);
+  if (key == "learning_enabled") return s.learning_enabled ? "true" : "false";
+  if (key == "memory_pressure_threshold") return number_text(s.memory_pressure_threshold);
+  if (key == "cpu_pressure_threshold") return number_text(s.cpu_pressure_threshold);
+  return {};
 }
 
 std::string id_of(const transfer_recommendation& r) {
@@ -323,7 +370,8 @@ std::string snippet_of(std::string_view pool, std::string_view key, std::string_
     }
     name = quoted + "\"";
   }
-  std::string text = "transfer:\n  pools:\n    " + name + ":\n      " + std::string(key) + ": " + std::string(value);
+  std::string text = "apiVersion: homeostat/v1\nkind: Pool\nmetadata: {name: " + name + "}\nspec:\n  transfer:\n    " +
+                     std::string(key) + ": " + std::string(value);
   if (!comment.empty()) text += " # " + std::string(comment);
   return text + "\n";
 }

@@ -1,7 +1,8 @@
 #pragma once
 
 #include "policies/authority/recommendation.hpp"
-#include "policies/transfer/metrics_bucket.hpp"
+#include "policies/transfer/recommendation_outcome.hpp"
+#include "policies/transfer/transfer_policy.hpp"
 
 #include <cstdint>
 #include <map>
@@ -27,20 +28,18 @@ struct transfer_settings_view {
   double cpu_pressure_threshold{0.8};    ///< 0..1
 };
 
+/// @returns the settings of a policy.
+[[nodiscard]] transfer_settings_view settings_view_of(std::string pool, const transfer_policy& policy);
+/// @returns the present value of a key as advice writes it; empty for a key that no advice concerns.
+[[nodiscard]] std::string value_of(const transfer_settings_view& settings, std::string_view key);
+
 struct advice_settings {
   double least_gain{0.02};        ///< share of the pool's transfer time that is worth a change
   double confidence{0.95};        ///< of every interval
   std::uint32_t min_windows{5};   ///< of each method before its latency is known, >= 3
   duration expire_after{24h * 7}; ///< not seen again for so long
+  std::size_t most{128};          ///< pieces remembered of a pool; the longest unseen go first, never open ones
   friend bool operator==(const advice_settings&, const advice_settings&) = default;
-};
-
-/// A share of the pool's transfer time saved, with its interval.
-struct expected_share {
-  double share{0};
-  double low{0};
-  double high{0};
-  friend bool operator==(const expected_share&, const expected_share&) = default;
 };
 
 struct transfer_recommendation {
@@ -60,6 +59,13 @@ struct transfer_recommendation {
   instant last_seen{};
   std::uint32_t seen{1};
   std::string decided_by;
+  std::string decision;             ///< in words
+  std::optional<instant> decided{}; ///< when
+  std::optional<instant> snoozed_until{};
+  std::string proposal;                            ///< what it became before the authority; empty: nothing
+  std::optional<instant> applied{};                ///< when that came into force
+  std::optional<recommendation_outcome> outcome{}; ///< measured since
+  bool measured{false};                            ///< to the end: the outcome stays
   friend bool operator==(const transfer_recommendation&, const transfer_recommendation&) = default;
 };
 
@@ -71,13 +77,17 @@ recommend(const transfer_settings_view& pool, const std::map<series_key, std::ve
 
 /// Merges fresh advice into what is known: the same advice, or a size within one class of it, renews the known one
 /// under its identity; other advice for the same key takes its place, and what nobody saw for long expires. Accepted
-/// and dismissed advice stays as decided.
+/// and dismissed advice stays as decided, but for what was applied and is no longer in force: that opens again. Snoozed
+/// advice opens at its time.
 void merge_advice(std::vector<transfer_recommendation>& known, const std::vector<transfer_recommendation>& fresh,
                   const advice_settings& settings, instant now);
 
+/// @returns whether two values of the advice's key are the same: sizes also where they are one class apart.
+[[nodiscard]] bool is_same_value(const transfer_recommendation& of, std::string_view a, std::string_view b);
+
 /// @returns 16 hexadecimal digits.
 [[nodiscard]] std::string id_of(const transfer_recommendation& r);
-/// @returns the YAML for one key of one pool.
+/// @returns the YAML of a pool with one key of its transfer section. @param value  as in the configuration.
 [[nodiscard]] std::string snippet_of(std::string_view pool, std::string_view key, std::string_view value,
                                      std::string_view comment);
 

@@ -1,4 +1,5 @@
 // Pools that decide on transfers: pools, thresholds, decide.
+#include "messages/authority.pb.h"
 #include "messages/pools.pb.h"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/daemon_call.hpp"
@@ -89,6 +90,55 @@ int show_pool(const common_options& common, const std::string& pool) {
   return exit_code::ok;
 }
 
+std::string share_words(double share, double low, double high) {
+  return fmt::format("{:.1f} % of transfer time ({:.1f} to {:.1f})", 100 * share, 100 * low, 100 * high);
+}
+
+void print_advice(const v1::TransferAdvice& one) {
+  fmt::print("  {} [{}] {}: {} -> {}. {}{}\n", one.id(), one.state(), one.key(), one.before(), one.value(),
+             one.evidence(),
+             one.has_gain() ? " Expected: " + share_words(one.gain(), one.gain_low(), one.gain_high()) + "." : "");
+  if (!one.decided_by().empty() || !one.decision().empty())
+    fmt::print("    decided by {}: {}{}\n", one.decided_by(), one.decision().empty() ? "-" : one.decision(),
+               one.proposal().empty() ? "" : "; proposal " + one.proposal());
+  if (one.has_outcome())
+    fmt::print("    since it was applied: {}{}: {}\n", one.outcome().verdict(), one.outcome().final() ? "" : " so far",
+               one.outcome().text());
+  if (one.state() == "open") fmt::print("{}\n", one.snippet());
+}
+
+int list_advice(const common_options& common, const std::string& pool) {
+  v1::TransferAdviceList list;
+  if (const auto over = get_from(common, path_of(pool, "/recommendations"), list)) return *over;
+  if (list.advice_size() == 0) fmt::print("nothing is worth changing, as far as the records tell\n");
+  for (const auto& one : list.advice()) print_advice(one);
+  return exit_code::ok;
+}
+
+struct advice_flags {
+  std::string verb;
+  std::string id;
+  std::string text;
+  double snooze_seconds{0};
+};
+
+int decide_on_advice(const common_options& common, const std::string& pool, const advice_flags& flags) {
+  if (flags.verb.empty()) return list_advice(common, pool);
+  if (flags.id.empty())
+    return failed(flags.verb + " needs the ID of a recommendation, as `homeostat pools advice " + pool + "` shows it");
+  v1::DecisionRequest body;
+  body.set_actor(actor_name(common));
+  body.set_text(flags.text);
+  if (flags.snooze_seconds > 0) body.set_snooze_seconds(flags.snooze_seconds);
+  v1::TransferAdvice answer;
+  if (const auto over =
+          answer_to(common, path_of(pool, "/recommendations/") + escaped(flags.id) + "/" + flags.verb, body, answer))
+    return *over;
+  fmt::print("recommendation {} is {}{}\n", answer.id(), answer.state(),
+             answer.proposal().empty() ? "" : "; proposal " + answer.proposal() + " waits, see `homeostat proposals`");
+  return exit_code::ok;
+}
+
 int report(const common_options& common, const std::string& pool) {
   v1::TransferSeries series;
   v1::RegressionReport regressions;
@@ -105,13 +155,7 @@ int report(const common_options& common, const std::string& pool) {
              regressions.tests(), regressions.unjudged());
   for (const auto& finding : regressions.findings()) fmt::print("  {}\n", finding.text());
   fmt::print("\nrecommendations: {}\n", advice.advice_size());
-  for (const auto& one : advice.advice())
-    fmt::print("  {} [{}] {}: {} -> {}. {}{}\n{}\n", one.id(), one.state(), one.key(), one.before(), one.value(),
-               one.evidence(),
-               one.has_gain() ? fmt::format(" Expected: {:.1f} % of transfer time ({:.1f} to {:.1f}).",
-                                            100 * one.gain(), 100 * one.gain_low(), 100 * one.gain_high())
-                              : "",
-               one.snippet());
+  for (const auto& one : advice.advice()) print_advice(one);
   return exit_code::ok;
 }
 
@@ -208,7 +252,25 @@ void add_pools(CLI::App& app, common_options& common, int& result) {
   };
   with_pool(pools->add_subcommand("show", "one pool: what it learned, its model, its trouble"), show_pool);
   with_pool(pools->add_subcommand("report", "the last hour, regressions with likely causes, recommendations"), report);
-  CLI::App* take = pools->add_subcommand("export", "every transfer still held, for a post-mortem");
+  CLI::App* advice = pools->add_subcommand(
+      "advice", "what to change in a pool's configuration, what was decided on it, and what it brought");
+  auto decision = std::make_shared<advice_flags>();
+  advice->add_option("pool", flags->pool, "name of the pool")->required();
+  advice
+      ->add_option("verb", decision->verb, "accept (becomes a proposal), dismiss (for good) or snooze; none: the list")
+      ->check(CLI::IsMember({"accept", "dismiss", "snooze"}));
+  advice->add_option("id", decision->id, "of the recommendation");
+  advice->add_option("--text", decision->text, "why, for the audit");
+  add_duration(
+      *advice, "--for",
+      [decision](std::chrono::microseconds v) { decision->snooze_seconds = std::chrono::duration<double>(v).count(); },
+      "snooze only: for how long");
+  add_api(*advice, common);
+  add_output(*advice, common);
+  advice->callback([=, &common, &result] { result = decide_on_advice(common, flags->pool, *decision); });
+
+  CLI::App* take =
+      pools->add_subcommand("export", "every transfer still held and why it went its way, for a post-mortem");
   auto format = std::make_shared<std::string>("csv");
   take->add_option("pool", flags->pool, "name of the pool")->required();
   take->add_option("--format", *format, "csv or json (one object a line)")

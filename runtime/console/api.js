@@ -104,6 +104,12 @@ export const api = {
   decide: (id, verb, version, text) => post(`/api/v1/proposals/${part(id)}/${verb}`, signed({ text }), version),
   drift: () => get("/api/v1/drift"),
   settle_drift: (loop, revision, verb, text) => post(`/api/v1/drift/${part(loop)}/${part(revision)}/${verb}`, signed({ text })),
+  pools: () => get("/api/v1/pools"),
+  pool_latency: (pool, method) => get(`/api/v1/pools/${part(pool)}/metrics?last=3600&step=60&method=${part(method)}`),
+  pool_regressions: (pool) => get(`/api/v1/pools/${part(pool)}/regressions`),
+  pool_advice: (pool) => get(`/api/v1/pools/${part(pool)}/recommendations`),
+  answer_pool_advice: (pool, id, verb, body) => post(`/api/v1/pools/${part(pool)}/recommendations/${part(id)}/${verb}`, signed(body)),
+  pool_to_rules: (pool, text) => post(`/api/v1/pools/${part(pool)}/rules`, signed({ text })),
   recommendations: () => get("/api/v1/recommendations"),
   answer_recommendation: (id, verb, body) => post(`/api/v1/recommendations/${part(id)}/${verb}`, signed(body)),
 };

@@ -7,8 +7,8 @@ import { mark_text } from "./history.js";
 const max_shown_probes = 80;   // beyond it dots are a smear, and the live line shows them
 const tick_steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400].map((s) => s * 1000);
 
-let colours = {};
-function read_colours() {
+export const colours = {};
+export function read_colours() {
   const style = getComputedStyle(document.documentElement);
   for (const name of ["text", "muted", "line", "live", "base", "band", "bound", "baseline", "ok", "bad", "warn", "frozen", "panel"])
     colours[name] = style.getPropertyValue(`--${name}`).trim();
@@ -24,7 +24,7 @@ export function when_theme_changes(call) {
 /** The chart of a knob shows a log axis where its bounds span two decades or near it. */
 export const is_log = (knob) => knob.min > 0 && knob.max / knob.min >= 50;
 
-function time_ticks(scale) {
+export function time_ticks(scale) {
   const width = scale.max - scale.min;
   const wanted = width / Math.max(2, Math.min(8, scale.width / 90));
   const step = tick_steps.find((s) => s >= wanted) ?? 86400000;
@@ -91,6 +91,14 @@ const mark_styles = {
 const mark_order = ["probe", "applied", "rejected", "rolled back"];
 const depth = { "rolled back": 0, rejected: 1, applied: 2, base: 3, objective: 3, probe: 4, live: 5 };   // 0 is in front
 
+export function paint_scales(chart) {
+  const { x, y } = chart.options.scales;
+  for (const scale of [x, y]) {
+    scale.ticks.color = colours.muted;
+    scale.grid = { color: colours.line, borderColor: colours.line, tickLength: 3 };
+  }
+}
+
 export class Chart_view {
   /** @param index  of the knob in its loop; null: the objective. */
   constructor(canvas, index) {
@@ -134,11 +142,7 @@ export class Chart_view {
       const style = mark_styles[m.label]();
       Object.assign(m, style, { hoverRadius: (style.radius ?? 3) + 1, hoverBorderColor: style.borderColor });
     });
-    const { x, y } = this.chart.options.scales;
-    for (const scale of [x, y]) {
-      scale.ticks.color = colours.muted;
-      scale.grid = { color: colours.line, borderColor: colours.line, tickLength: 3 };
-    }
+    paint_scales(this.chart);
   }
 
   tooltip(item) {

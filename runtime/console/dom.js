@@ -39,6 +39,20 @@ export function number(value) {
 
 export const with_unit = (value, unit) => (unit ? `${number(value)} ${unit}` : number(value));
 
+const size_units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+/** 10485760 -> "10 MiB" */
+export function size(bytes) {
+  const v = Number(bytes);
+  const unit = v < 1 ? 0 : Math.min(size_units.length - 1, Math.floor(Math.log2(v) / 10));
+  return `${Number((v / 2 ** (10 * unit)).toPrecision(3))} ${size_units[unit]}`;
+}
+
+/** 3200 -> "3.2 ms" */
+export function microseconds(us) {
+  const v = Number(us), three = (n) => Number(n.toPrecision(3));
+  return v >= 1e6 ? `${three(v / 1e6)} s` : v >= 1e3 ? `${three(v / 1e3)} ms` : `${three(v)} µs`;
+}
+
 /** Protobuf's JSON writes 64-bit integers as text. */
 export const us_to_ms = (us) => Number(us) / 1000;
 

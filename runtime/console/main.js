@@ -5,6 +5,7 @@ import { set_up_dialog } from "./dialogs.js";
 import { announce, by_id, clock, set_state, set_text } from "./dom.js";
 import { Events } from "./events.js";
 import { Loops } from "./loops.js";
+import { Pools } from "./pools.js";
 import { make_proposals } from "./proposals.js";
 import { make_drift, make_recommendations } from "./recommendations.js";
 
@@ -13,7 +14,7 @@ const list_kinds = new Set(["intent", "committed", "rejected"]);   // these say 
 set_up_dialog();
 const loops = new Loops(() => api.status().then(take_status, () => {}));
 const audit = new Audit();
-const lists = [make_proposals(() => loops.now()), make_drift(), make_recommendations()];
+const lists = [make_proposals(() => loops.now()), make_drift(), make_recommendations(), new Pools(() => loops.now())];
 const alarms = { connection: "", chain: "", store: "" };
 let heard = 0, connection = "connecting";
 

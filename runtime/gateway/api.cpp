@@ -107,6 +107,7 @@ void add_all_routes(router& r, node& n, std::shared_ptr<event_hub> hub, std::sha
   add_authority_routes(r, n);
   add_pool_routes(r, n);
   add_experiment_routes(r, n);
+  add_pool_advice_routes(r, n);
   add_event_routes(r, std::move(hub), std::move(access));
   add_console_routes(r);
   add_openapi_route(r); // last: it describes those before it

@@ -123,18 +123,19 @@ http_response show_metrics(node& n, transfer_pool& pool, const api_request& requ
   const auto step = seconds_of(request, "step", 60);
   if (!step) return step.error();
   const instant now = n.now();
-  const auto answer = n.transfers().metrics().query(
-      pool.name(), {.from = now - std::chrono::seconds(*span), .to = now + 1s, .step = std::chrono::seconds(*step)});
+  metrics_query wanted{.from = now - std::chrono::seconds(*span), .to = now + 1s, .step = std::chrono::seconds(*step)};
+  if (const auto name = request.query_value("method")) {
+    const auto method = method_from(*name);
+    if (!method) return problem(400, "bad query", method.error());
+    wanted.method = *method;
+  }
+  const auto answer = n.transfers().metrics().query(pool.name(), wanted);
   if (!answer) return problem(400, "bad query", answer.error());
   return json_answer(message_of(*answer));
 }
 
 http_response show_regressions(node& n, transfer_pool& pool, const api_request&) {
   return json_answer(message_of(n.transfers().metrics().regressions(pool.name(), n.now())));
-}
-
-http_response show_advice(node& n, transfer_pool& pool, const api_request&) {
-  return json_answer(message_of(n.transfers().metrics().advice(pool.name(), n.now())));
 }
 
 http_response export_samples_of(node& n, transfer_pool& pool, const api_request& request) {
@@ -202,12 +203,11 @@ void add_pool_routes(router& r, node& n) {
       permission::read, nullptr, v1::TransferSeries::descriptor(), {400, 404}, show_metrics,
       {{.name = "last", .text = "seconds back from now, default 3600, at most a week"},
        {.name = "step",
-        .text = "seconds of one point, default 60: 1 to 30 from single transfers, whole minutes to 3600"}});
+        .text = "seconds of one point, default 60: 1 to 30 from single transfers, whole minutes to 3600"},
+       {.name = "method", .text = "grpc or zero_copy: only transfers by it"}});
   add("GET", "/regressions",
       "What became more than 20 % slower than its baseline, how sure that is, and the likely cause.", permission::read,
       nullptr, v1::RegressionReport::descriptor(), {404}, show_regressions);
-  add("GET", "/recommendations", "What to change in the pool's configuration, by impact over effort.", permission::read,
-      nullptr, v1::TransferAdviceList::descriptor(), {404}, show_advice);
   r.add({.method = "GET",
          .path = "/api/v1/pools/{pool}/export",
          .text = "The single transfers still held, as CSV or JSON lines, for a post-mortem.",

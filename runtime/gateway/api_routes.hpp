@@ -16,10 +16,11 @@ void add_loop_routes(router& r, node& n);   ///< /api/v1/loops/{loop}/...
 /// such loop, 503 with Retry-After if it does not answer in time.
 [[nodiscard]] http_response command_loop(node& n, const std::string& loop, const operator_command& command);
 [[nodiscard]] http_response no_such_loop(const std::string& name);
-void add_authority_routes(router& r, node& n);  ///< proposals, recommendations, drift, plans, values by hand
-void add_pool_routes(router& r, node& n);       ///< transfer pools: decisions, outcomes, policies
-void add_experiment_routes(router& r, node& n); ///< experiments of transfer pools
-void add_console_routes(router& r);             ///< /, /console/...
+void add_authority_routes(router& r, node& n);   ///< proposals, recommendations, drift, plans, values by hand
+void add_pool_routes(router& r, node& n);        ///< transfer pools: decisions, outcomes, policies
+void add_pool_advice_routes(router& r, node& n); ///< recommendations on transfer pools
+void add_experiment_routes(router& r, node& n);  ///< experiments of transfer pools
+void add_console_routes(router& r);              ///< /, /console/...
 
 class access_control;
 class event_hub;

@@ -2,6 +2,7 @@
 #include "runtime/gateway/api_routes.hpp"
 #include "runtime/gateway/metrics.hpp"
 #include "runtime/gateway/status_message.hpp"
+#include "runtime/gateway/transfer_metrics.hpp"
 #include "runtime/version.hpp"
 
 namespace homeostat {
@@ -20,7 +21,9 @@ http_response get_ready(node& n) {
 http_response get_metrics(node& n) {
   const auto loops = n.status();
   if (!loops) return problem(503, "no answer", loops.error());
-  return {.status = 200, .body = metrics_text(*loops, n.audit_stats()), .content_type = "text/plain; version=0.0.4"};
+  return {.status = 200,
+          .body = metrics_text(*loops, n.audit_stats()) + transfer_metrics_text(n),
+          .content_type = "text/plain; version=0.0.4"};
 }
 
 http_response get_status(node& n) {

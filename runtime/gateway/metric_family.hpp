@@ -10,7 +10,7 @@ namespace homeostat {
 
 using metric_labels = std::vector<prometheus::ClientMetric::Label>;
 
-/// One family of counters or gauges under construction.
+/// One family of counters, gauges or histograms under construction.
 class metric_family {
 public:
   metric_family(const char* name, const char* help, prometheus::MetricType type) : type_(type) {
@@ -28,6 +28,15 @@ public:
     family_.metric.push_back(std::move(metric));
   }
   void add(metric_labels l, std::uint64_t value) { add(std::move(l), static_cast<double>(value)); }
+  /// @pre the family is a histogram.  @param counts  cumulative, by upper bound.
+  void add(metric_labels l, std::vector<prometheus::ClientMetric::Bucket> counts, double sum) {
+    prometheus::ClientMetric metric;
+    metric.label = std::move(l);
+    metric.histogram.sample_count = counts.back().cumulative_count;
+    metric.histogram.sample_sum = sum;
+    metric.histogram.bucket = std::move(counts);
+    family_.metric.push_back(std::move(metric));
+  }
   [[nodiscard]] prometheus::MetricFamily take() { return std::move(family_); }
 
 private:

@@ -27,6 +27,27 @@ inline constexpr const char* restarts = "homeostat_restarts_total";
 inline constexpr const char* audit_batches = "homeostat_audit_batches_total";
 inline constexpr const char* audit_pending = "homeostat_audit_pending_records";
 inline constexpr const char* audit_commit_seconds = "homeostat_audit_last_commit_seconds";
+inline constexpr const char* transfer_decisions = "homeostat_transfer_decisions_total";
+inline constexpr const char* transfers = "homeostat_transfers_total";
+inline constexpr const char* transfer_bytes = "homeostat_transfer_bytes_total";
+inline constexpr const char* transfers_explored = "homeostat_transfers_explored_total";
+inline constexpr const char* transfer_outcomes_lost = "homeostat_transfer_outcomes_lost_total";
+inline constexpr const char* transfer_latency = "homeostat_transfer_latency_seconds";
+inline constexpr const char* transfer_exploration_loss = "homeostat_transfer_exploration_loss_seconds_total";
+inline constexpr const char* transfer_predictions = "homeostat_transfer_predictions_total";
+inline constexpr const char* transfer_predictions_close = "homeostat_transfer_predictions_close_total";
+inline constexpr const char* transfer_threshold = "homeostat_transfer_threshold_bytes";
+inline constexpr const char* transfer_pressure = "homeostat_transfer_pressure";
+inline constexpr const char* transfer_slowdown = "homeostat_transfer_slowdown_ratio";
+inline constexpr const char* transfer_learning = "homeostat_transfer_learning";
+inline constexpr const char* transfer_model_step = "homeostat_transfer_model_step";
+inline constexpr const char* transfer_training_samples = "homeostat_transfer_training_samples";
+inline constexpr const char* transfer_drifts = "homeostat_transfer_drifts_total";
+inline constexpr const char* transfer_regressions = "homeostat_transfer_regressions";
+inline constexpr const char* transfer_recommendations = "homeostat_transfer_recommendations";
+inline constexpr const char* transfer_samples_refused = "homeostat_transfer_metrics_refused_samples_total";
+inline constexpr const char* transfer_write_failures = "homeostat_transfer_metrics_write_failures_total";
+inline constexpr const char* transfer_rows_pending = "homeostat_transfer_metrics_pending_rows";
 } // namespace metric
 
 /// @returns the node's metrics in Prometheus' text format.

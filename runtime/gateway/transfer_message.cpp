@@ -12,6 +12,31 @@ namespace {
 
 constexpr std::size_t longest_session = 256; ///< it is hashed for each decision
 
+/// @returns what a decision rested on, from the answer that told it.
+std::expected<decision_basis, std::string> basis_from(const v1::TransferDecision& d) {
+  if (d.reason().empty()) return std::unexpected(std::string("reason is missing, expected the answer of /decide"));
+  const auto reason = named<decision_reason>(d.reason(), decision_reason_count, "reason");
+  if (!reason) return std::unexpected(reason.error());
+  const auto under = named<pressure>(d.pressure(), pressure_count, "pressure");
+  if (!under) return std::unexpected(under.error());
+  for (const auto& [name, value] : {std::pair{"grpcUs", d.grpc_us()}, {"zeroCopyUs", d.zero_copy_us()}})
+    if (!std::isfinite(static_cast<float>(value)) || value < 0)
+      return std::unexpected(std::string(name) + " is " + number_text(value) + ", expected a number from 0 up");
+  if (!(d.confidence() >= 0 && d.confidence() <= 1))
+    return std::unexpected("confidence is " + number_text(d.confidence()) + ", expected a number from 0 to 1");
+  if (d.has_rule() && d.rule() >= max_transfer_rules)
+    return std::unexpected("rule is " + std::to_string(d.rule()) + ", expected 0 to " +
+                           std::to_string(max_transfer_rules - 1));
+  return decision_basis{.known = true,
+                        .reason = *reason,
+                        .under = *under,
+                        .rule = static_cast<std::int8_t>(d.has_rule() ? static_cast<int>(d.rule()) : -1),
+                        .confidence = static_cast<float>(d.confidence()),
+                        .grpc_us = static_cast<float>(d.grpc_us()),
+                        .zero_copy_us = static_cast<float>(d.zero_copy_us()),
+                        .threshold = d.threshold()};
+}
+
 } // namespace
 
 std::expected<transfer_characteristics, std::string> characteristics_from(const v1::TransferData& data) {
@@ -25,12 +50,16 @@ std::expected<transfer_characteristics, std::string> characteristics_from(const 
   return transfer_characteristics{data.size(), *type, *format, data.compressed()};
 }
 
+std::expected<transfer_method, std::string> method_from(const std::string& name) {
+  if (name.empty()) return std::unexpected(std::string("method is missing, expected grpc or zero_copy"));
+  return named<transfer_method>(name, transfer_method_count, "method");
+}
+
 std::expected<transfer_metrics, std::string> metrics_from(const v1::TransferOutcome& outcome,
                                                           const system_conditions& now, instant at) {
   const auto data = characteristics_from(outcome.data());
   if (!data) return std::unexpected("data: " + data.error());
-  if (outcome.method().empty()) return std::unexpected(std::string("method is missing, expected grpc or zero_copy"));
-  const auto method = named<transfer_method>(outcome.method(), transfer_method_count, "method");
+  const auto method = method_from(outcome.method());
   if (!method) return std::unexpected(method.error());
   const auto positive = [](double value) { return std::isfinite(value) && value > 0; };
   if (!positive(outcome.latency_us()))
@@ -49,6 +78,15 @@ std::expected<transfer_metrics, std::string> metrics_from(const v1::TransferOutc
   m.explored = outcome.explored();
   m.failed = outcome.failed();
   m.generation = outcome.generation();
+  if (!outcome.has_decision()) return m;
+  const auto why = basis_from(outcome.decision());
+  if (!why) return std::unexpected("decision: " + why.error());
+  m.why = *why;
+  const bool as_decided = outcome.decision().method() == outcome.method();
+  if (m.predicted_latency_us <= 0)
+    m.predicted_latency_us = static_cast<double>(*method == transfer_method::grpc ? m.why.grpc_us : m.why.zero_copy_us);
+  m.explored = m.explored || (as_decided && m.why.reason == decision_reason::exploration);
+  if (m.generation == 0) m.generation = outcome.decision().generation();
   return m;
 }
 
@@ -56,16 +94,19 @@ std::expected<experiment_place, std::string>
 place_from(const v1::TransferOutcome& outcome, const transfer_pool& pool,
            const std::optional<pool_experiments::running_experiment>& running) {
   const std::string& session = outcome.data().session();
-  if (outcome.experiment().empty() && outcome.arm().empty()) return experiment_place{};
-  if (outcome.experiment().empty() || outcome.arm().empty() || session.empty())
+  const std::string& experiment =
+      outcome.experiment().empty() ? outcome.decision().experiment() : outcome.experiment();
+  const std::string& named_arm = outcome.arm().empty() ? outcome.decision().arm() : outcome.arm();
+  if (experiment.empty() && named_arm.empty()) return experiment_place{};
+  if (experiment.empty() || named_arm.empty() || session.empty())
     return std::unexpected(std::string("experiment, arm and data.session belong together, as the decision said them"));
-  const auto arm = named<experiment_arm>(outcome.arm(), experiment_arm_count, "arm");
+  const auto arm = named<experiment_arm>(named_arm, experiment_arm_count, "arm");
   if (!arm) return std::unexpected(arm.error());
-  if (!running || running->name != outcome.experiment()) return experiment_place{};
+  if (!running || running->name != experiment) return experiment_place{};
   const experiment_place place = pool.place_of(session);
   if (place.experiment != running->number) return experiment_place{}; // it has ended since
   if (place.arm != *arm)
-    return std::unexpected("arm is '" + outcome.arm() + "', but session '" + session + "' was assigned " +
+    return std::unexpected("arm is '" + named_arm + "', but session '" + session + "' was assigned " +
                            std::string(name_of(place.arm)));
   return place;
 }
@@ -81,6 +122,7 @@ v1::TransferDecision message_of(const transfer_decision& decision, const std::st
   message.set_threshold(decision.threshold);
   message.set_pressure(std::string(name_of(decision.under)));
   message.set_generation(decision.generation);
+  if (decision.rule >= 0) message.set_rule(static_cast<std::uint32_t>(decision.rule));
   return message;
 }
 
@@ -136,31 +178,9 @@ v1::RegressionReport message_of(const regression_report& report) {
   return message;
 }
 
-v1::TransferAdviceList message_of(const std::vector<transfer_recommendation>& advice) {
-  v1::TransferAdviceList list;
-  for (const transfer_recommendation& r : advice) {
-    v1::TransferAdvice& one = *list.add_advice();
-    one.set_id(r.id);
-    one.set_state(std::string(name_of(r.state)));
-    one.set_key(r.key);
-    one.set_value(r.value);
-    one.set_before(r.before);
-    one.set_snippet(r.snippet);
-    one.set_evidence(r.evidence);
-    if (r.gain) {
-      one.set_gain(r.gain->share);
-      one.set_gain_low(r.gain->low);
-      one.set_gain_high(r.gain->high);
-    }
-    one.set_effort(r.effort);
-    one.set_score(r.score);
-  }
-  return list;
-}
-
 v1::PoolView message_of(const transfer_pool& pool, const transfer_pools& all) {
-  const transfer_learner state = pool.state();
-  const transfer_policy& p = state.policy();
+  const pool_stats state = pool.stats();
+  const transfer_policy& p = state.policy;
   v1::PoolView view;
   view.set_name(pool.name());
   *view.mutable_policy() = message_of(p);
@@ -170,10 +190,10 @@ v1::PoolView message_of(const transfer_pool& pool, const transfer_pools& all) {
     v1::TypeThreshold& one = *view.add_thresholds();
     one.set_type(name);
     one.set_base(p.threshold_overrides[i].value_or(p.zero_copy_threshold));
-    one.set_threshold(state.thresholds().threshold(type));
-    one.set_performance_factor(state.thresholds().performance_factor(type));
+    one.set_threshold(state.thresholds.threshold(type));
+    one.set_performance_factor(state.thresholds.performance_factor(type));
   }
-  for (const threshold_change& change : state.thresholds().changes()) {
+  for (const threshold_change& change : state.thresholds.changes()) {
     v1::ThresholdChange& one = *view.add_changes();
     one.set_time_us(change.at.time_since_epoch().count());
     one.set_type(std::string(name_of(change.type)));
@@ -183,8 +203,8 @@ v1::PoolView message_of(const transfer_pool& pool, const transfer_pools& all) {
     one.set_resource_factor(change.resource_factor);
     one.set_rationale(change.rationale);
   }
-  const transfer_totals& t = state.totals();
-  view.set_pressure(std::string(name_of(state.under())));
+  const transfer_totals& t = state.totals;
+  view.set_pressure(std::string(name_of(state.under)));
   view.set_decisions(pool.decisions());
   view.set_transfers(t.transfers);
   view.set_grpc(t.by_method[0]);

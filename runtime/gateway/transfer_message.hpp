@@ -26,6 +26,7 @@ place_from(const v1::TransferOutcome& outcome, const transfer_pool& pool,
 [[nodiscard]] v1::PoolView message_of(const transfer_pool& pool, const transfer_pools& all);
 [[nodiscard]] v1::TransferSeries message_of(const metrics_answer& answer);
 [[nodiscard]] v1::RegressionReport message_of(const regression_report& report);
-[[nodiscard]] v1::TransferAdviceList message_of(const std::vector<transfer_recommendation>& advice);
+/// @returns the method of that name, never of an empty one.
+[[nodiscard]] std::expected<transfer_method, std::string> method_from(const std::string& name);
 
 } // namespace homeostat

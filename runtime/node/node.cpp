@@ -1,5 +1,6 @@
 #include "runtime/node/node.hpp"
 
+#include "messages/authority.pb.h"
 #include "policies/find_named.hpp"
 #include "runtime/node/pool_proposals.hpp"
 #include "runtime/store/sqlite_store.hpp"
@@ -106,10 +107,10 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
   if (!opened) return std::unexpected(opened.error().what);
   store_ = std::make_shared<store_adapter>(std::shared_ptr<store>(std::move(*opened)));
 
+  const auto note = [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); };
   try {
-    transfers_ = std::make_unique<transfer_pools>(
-        config_.pools, config_.seed, config_.store_path, store_, time_.at(system_->clock().now()),
-        [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); });
+    transfers_ = std::make_unique<transfer_pools>(config_.pools, config_.seed, config_.store_path, store_,
+                                                  time_.at(system_->clock().now()), note);
   } catch (const std::exception& e) { return std::unexpected(std::string(e.what())); }
   if (auto ok = restore_experiments(); !ok) return ok;
   std::map<std::string, std::pair<plant, source_config>> plants;
@@ -141,6 +142,18 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
   setup.authority = set_up_authority();
   setup.learning = transfers_->learning_port();
   root_ = system_->spawn(node_supervisor, std::move(setup));
+  advisor_ = std::make_unique<pool_advisor>(
+      *transfers_,
+      pool_advisor::ports{
+          .fate = [this](const std::string& proposal) { return fate_of(proposal); },
+          .store = store_.get(),
+          .load = [this](const std::string& key) -> std::expected<std::optional<std::string>, std::string> {
+            auto value = store_->target().load_state(key);
+            if (!value) return std::unexpected(value.error().what);
+            return std::move(*value);
+          },
+          .now = [this] { return now(); },
+          .note = note});
   for (loop_ports& ports : ports_) ports.telemetry->start();
   return {};
 }
@@ -166,6 +179,7 @@ std::expected<void, std::string> node::restore_experiments() {
 
 node::~node() {
   stop();
+  advisor_.reset();
   root_ = nullptr;
   ports_.clear();
 }
@@ -182,6 +196,7 @@ bool node::stop() {
                  });
     self->send_exit(root_, caf::exit_reason::kill);
   }
+  if (advisor_) advisor_->stop(); // after the root, which answers it or is gone
   for (loop_ports& ports : ports_) ports.telemetry->stop();
   if (transfers_) {
     transfers_->experiments().keep_all();
@@ -200,6 +215,15 @@ std::expected<std::vector<loop_status>, std::string> node::status() {
                  result = std::unexpected("the node does not answer: " + system_->render(reason));
                });
   return result;
+}
+
+std::optional<proposal_fate> node::fate_of(const std::string& proposal) {
+  const authority_reply reply = ask_authority({.verb = "proposal", .id = proposal, .actor = "-", .body = {}});
+  if (reply.status == 404) return proposal_fate{};
+  v1::ProposalView view;
+  if (reply.status >= 300 || !view.ParseFromString(reply.body)) return std::nullopt;
+  const bool said = !view.decision().empty() && !view.decided_by().empty();
+  return proposal_fate{.state = view.state(), .decision = view.decision() + (said ? ", " : "") + view.decided_by()};
 }
 
 std::expected<loop_status, std::string> node::status(const std::string& loop) {

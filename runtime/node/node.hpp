@@ -3,6 +3,7 @@
 #include "actors/group_supervisor.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/node/plants.hpp"
+#include "runtime/node/pool_advisor.hpp"
 #include "runtime/node/store_adapter.hpp"
 #include "runtime/node/transfer_pools.hpp"
 
@@ -52,6 +53,7 @@ public:
 
   [[nodiscard]] const node_config& config() const { return config_; }
   [[nodiscard]] const transfer_pools& transfers() const { return *transfers_; }
+  [[nodiscard]] pool_advisor& advisor() const { return *advisor_; }
   [[nodiscard]] store& audit_store() { return store_->target(); }
   [[nodiscard]] group_stats audit_stats() const { return store_->stats(); }
   [[nodiscard]] caf::actor_system& system() { return *system_; }
@@ -66,6 +68,7 @@ private:
     std::shared_ptr<rule_metrics> rules;
   };
   [[nodiscard]] authority_settings set_up_authority() const;
+  [[nodiscard]] std::optional<proposal_fate> fate_of(const std::string& proposal);
   explicit node(node_config config);
   std::expected<void, std::string> assemble(const plant_factory& make);
   std::expected<void, std::string> restore_experiments();
@@ -80,6 +83,7 @@ private:
   std::shared_ptr<store_adapter> store_;
   std::vector<loop_ports> ports_;
   supervisor_actor root_;
+  std::unique_ptr<pool_advisor> advisor_; ///< asks the root
   bool stopped_{false};
   bool clean_{false};
 };

@@ -20,17 +20,15 @@ public:
       : pool_(governed.pool()), governed_(governed), learning_(learning), metrics_(metrics), experiments_(experiments) {
   }
   void learn(instant now) override {
-    done_.clear();
     placed_.clear();
-    // The services ask the pool under their locks: what they are told of must not be told under the pool's.
     pool_.learn(
-        now, [&](const transfer_metrics& done) { done_.push_back(done); },
+        now,
+        [&](const transfer_metrics& done) {
+          governed_.observe(done);
+          metrics_.observe(pool_.name(), done, now);
+          learning_.observe(pool_.name(), done, now);
+        },
         [&](const transfer_metrics& done, const experiment_place& place) { placed_.push_back({done, place}); });
-    for (const transfer_metrics& done : done_) {
-      governed_.observe(done);
-      metrics_.observe(pool_.name(), done, now);
-      learning_.observe(pool_.name(), done, now);
-    }
     experiments_.look(pool_, placed_, now);
   }
 
@@ -40,7 +38,6 @@ private:
   learning_service& learning_;
   metrics_service& metrics_;
   pool_experiments& experiments_;
-  std::vector<transfer_metrics> done_;
   std::vector<placed_outcome> placed_;
 };
 

@@ -1,5 +1,7 @@
 #include "runtime/transfer/metrics_export.hpp"
 
+#include "policies/transfer/decide.hpp"
+
 #include <charconv>
 #include <cstdio>
 #include <string_view>
@@ -51,6 +53,13 @@ template <class visitor> void visit(const std::string& pool, const transfer_metr
   v("explored", m.explored);
   v("failed", m.failed);
   v("generation", m.generation);
+  v("reason", m.why.known ? name_of(m.why.reason) : std::string_view());
+  v("rule", std::int64_t{m.why.rule});
+  v("confidence", m.why.confidence);
+  v("expected_grpc_us", m.why.grpc_us);
+  v("expected_zero_copy_us", m.why.zero_copy_us);
+  v("threshold", m.why.threshold);
+  v("pressure", m.why.known ? name_of(m.why.under) : std::string_view());
   v("cpu_load", m.conditions.cpu_load);
   v("memory_pressure", m.conditions.memory_used);
   v("available_memory", m.conditions.available_memory);

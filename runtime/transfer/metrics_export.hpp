@@ -8,7 +8,8 @@
 
 namespace homeostat {
 
-/// For a post-mortem: what was decided for every transfer and what came of it.
+/// For a post-mortem: what was decided for every transfer, why, and what came of it. `reason` and `pressure` are empty
+/// where whoever reported the transfer did not say; `rule` is its place in the policy of that generation, -1 for none.
 enum class export_format : std::uint8_t { csv, json_lines };
 
 /// @returns the names of the columns, the same in both formats.

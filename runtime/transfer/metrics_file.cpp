@@ -1,5 +1,6 @@
 #include "runtime/transfer/metrics_file.hpp"
 
+#include "policies/transfer/decide.hpp"
 #include "runtime/store/sqlite_connection.hpp"
 #include "runtime/store/store_lock.hpp"
 
@@ -16,17 +17,16 @@ namespace {
 using outcome = std::expected<void, store_error>;
 
 constexpr std::int64_t application_id = 0x484d544d; // "HMTM"
-constexpr std::int64_t version = 1;
-constexpr int piece = 5000; ///< rows deleted at once: some milliseconds
+constexpr int piece = 5000;                         ///< rows deleted at once: some milliseconds
 
 constexpr const char* sample_columns =
     "pool, time, transfer_id, method, size, type, format, compressed, cpu_load, memory_pressure, available_memory, "
     "in_flight, hour, recent_slowdown, latency_us, cpu_us, memory_bytes, decision_us, predicted_us, explored, failed, "
-    "generation";
-constexpr int sample_column_count = 22;
+    "generation, reason, rule, confidence, grpc_us, zero_copy_us, threshold, pressure";
+constexpr int sample_column_count = 29;
 
+/// Version 1.
 constexpr const char* schema_sql =
-    "BEGIN IMMEDIATE;"
     "CREATE TABLE sample (id INTEGER PRIMARY KEY, pool TEXT NOT NULL, time INTEGER NOT NULL, "
     "transfer_id INTEGER NOT NULL, method INTEGER NOT NULL, size INTEGER NOT NULL, type INTEGER NOT NULL, "
     "format INTEGER NOT NULL, compressed INTEGER NOT NULL, cpu_load REAL NOT NULL, memory_pressure REAL NOT NULL, "
@@ -48,6 +48,18 @@ std::string marks(int count) {
   for (int i = 1; i < count; ++i) text += ", ?";
   return text;
 }
+
+/// What leads from each version of the schema to the next, from version 1 on. A new file goes the same way.
+constexpr const char* upgrades[] = {
+    // 2: why a transfer went the way it did. reason, rule: 0 for not known or none, else one more than the number.
+    "ALTER TABLE sample ADD COLUMN reason INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sample ADD COLUMN rule INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sample ADD COLUMN confidence REAL NOT NULL DEFAULT 0;"
+    "ALTER TABLE sample ADD COLUMN grpc_us REAL NOT NULL DEFAULT 0;"
+    "ALTER TABLE sample ADD COLUMN zero_copy_us REAL NOT NULL DEFAULT 0;"
+    "ALTER TABLE sample ADD COLUMN threshold INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sample ADD COLUMN pressure INTEGER NOT NULL DEFAULT 0;"};
+constexpr std::int64_t version = 1 + std::size(upgrades);
 
 /// Binds values from the first column on, in order.
 class binder {
@@ -81,6 +93,11 @@ public:
     sane_ = sane_ && std::isfinite(value) && value >= 0;
     return *this;
   }
+  column_reader& operator>>(float& value) {
+    double wide = 0;
+    *this >> wide;
+    return value = static_cast<float>(wide), *this;
+  }
   /// @param count  of the enumeration's or number's values.
   template <class type> void limited(type& value, std::uint64_t count) {
     const std::uint64_t n = statement_.number(next_++);
@@ -101,7 +118,11 @@ void bind_sample(sqlite_statement& s, const std::string& pool, const transfer_me
             << std::uint64_t{m.data.compressed} << m.conditions.cpu_load << m.conditions.memory_used
             << m.conditions.available_memory << std::uint64_t{m.conditions.in_flight} << m.conditions.hour
             << m.conditions.recent_slowdown << m.latency_us << m.cpu_time_us << m.memory_used << m.decision_time_us
-            << m.predicted_latency_us << std::uint64_t{m.explored} << std::uint64_t{m.failed} << m.generation;
+            << m.predicted_latency_us << std::uint64_t{m.explored} << std::uint64_t{m.failed} << m.generation
+            << (m.why.known ? static_cast<std::uint64_t>(m.why.reason) + 1 : 0)
+            << static_cast<std::uint64_t>(std::max(0, m.why.rule + 1)) << static_cast<double>(m.why.confidence)
+            << static_cast<double>(m.why.grpc_us) << static_cast<double>(m.why.zero_copy_us) << m.why.threshold
+            << m.why.under;
 }
 
 std::optional<transfer_metrics> read_sample(const sqlite_statement& row) {
@@ -116,6 +137,14 @@ std::optional<transfer_metrics> read_sample(const sqlite_statement& row) {
   r.limited(m.conditions.in_flight, std::uint64_t{1} << 32U);
   r >> m.conditions.hour >> m.conditions.recent_slowdown >> m.latency_us >> m.cpu_time_us >> m.memory_used >>
       m.decision_time_us >> m.predicted_latency_us >> m.explored >> m.failed >> m.generation;
+  std::uint64_t reason = 0, rule = 0;
+  r.limited(reason, decision_reason_count + 1);
+  r.limited(rule, max_transfer_rules + 1);
+  m.why.known = reason > 0;
+  if (m.why.known) m.why.reason = static_cast<decision_reason>(reason - 1);
+  m.why.rule = static_cast<std::int8_t>(static_cast<int>(rule) - 1);
+  r >> m.why.confidence >> m.why.grpc_us >> m.why.zero_copy_us >> m.why.threshold;
+  r.limited(m.why.under, pressure_count);
   return r.sane() ? std::optional(m) : std::nullopt;
 }
 
@@ -174,19 +203,21 @@ struct metrics_file::impl {
     if (!is_version) return std::unexpected{is_version.error()};
     const auto count = db.query_integer("SELECT count(*) FROM sqlite_schema", "opening");
     if (!count) return std::unexpected{count.error()};
-    if (*application == 0 && *count == 0) {
-      auto made = db.execute(std::string(schema_sql) + "PRAGMA application_id = " + std::to_string(application_id) +
-                                 ";PRAGMA user_version = " + std::to_string(version) + ";COMMIT;",
-                             "creating the metrics file");
-      if (!made && !db.idle()) (void)db.execute("ROLLBACK", "creating the metrics file");
-      return made;
-    }
-    if (*application != application_id)
+    const bool fresh = *application == 0 && *count == 0;
+    if (!fresh && *application != application_id)
       return fail(store_error_kind::schema, "a SQLite database, but not a file of transfer metrics");
-    if (*is_version != version)
+    if (!fresh && (*is_version < 1 || *is_version > version))
       return fail(store_error_kind::schema,
-                  "schema version " + std::to_string(*is_version) + ", expected " + std::to_string(version));
-    return {};
+                  "schema version " + std::to_string(*is_version) + ", expected 1 to " + std::to_string(version));
+    if (*is_version == version) return {};
+    std::string steps = "BEGIN IMMEDIATE;";
+    if (fresh) steps += std::string(schema_sql) + "PRAGMA application_id = " + std::to_string(application_id) + ";";
+    for (std::size_t i = fresh ? 0 : static_cast<std::size_t>(*is_version - 1); i < std::size(upgrades); ++i)
+      steps += upgrades[i];
+    auto made = db.execute(steps + "PRAGMA user_version = " + std::to_string(version) + ";COMMIT;",
+                           fresh ? "creating the metrics file" : "bringing the metrics file up to date");
+    if (!made && !db.idle()) (void)db.execute("ROLLBACK", "preparing the metrics file");
+    return made;
   }
 
   outcome configure() {

@@ -54,7 +54,8 @@ struct metrics_loaded {
 /// throws; every failure is an error value that the caller counts, while decisions go on. One thread at a time.
 class metrics_file {
 public:
-  /// @errors  locked: another opener has it.  schema: not a metrics file, or another version.  corrupt: damaged, and
+  /// A file of an earlier version is brought up to date.
+  /// @errors  locked: another opener has it.  schema: not a metrics file, or of a later version.  corrupt: damaged, and
   /// not to be replaced.  io, full: the file system refuses.
   [[nodiscard]] static std::expected<std::unique_ptr<metrics_file>, store_error>
   open(const metrics_file_options& options);

@@ -14,6 +14,13 @@ constexpr metrics_window_settings window_rules{};
 constexpr baseline_settings baseline_rules{};
 constexpr report_settings report_rules{};
 
+std::map<series_key, std::vector<metrics_window>>
+windows_by_series(const std::map<series_key, std::map<instant, metrics_bucket>>& all) {
+  std::map<series_key, std::vector<metrics_window>> result;
+  for (const auto& [key, minutes] : all) result[key] = windows_of(minutes, window_rules);
+  return result;
+}
+
 } // namespace
 
 struct metrics_service::one {
@@ -22,7 +29,7 @@ struct metrics_service::one {
   std::vector<transfer_metrics> unwritten;
   std::map<series_key, performance_baseline> baselines;
   std::vector<generation_start> starts;
-  std::vector<transfer_recommendation> advice;
+  std::array<method_counts, transfer_method_count> by_method{};
 };
 
 metrics_service::metrics_service(const std::filesystem::path& file,
@@ -65,6 +72,7 @@ void metrics_service::observe(const std::string& pool, const transfer_metrics& d
   const std::lock_guard hold(mutex_);
   one* of = find(pool);
   if (of == nullptr || of->store.record(done, now) != record_outcome::recorded) return;
+  of->by_method[static_cast<std::size_t>(done.method)].add(done);
   if (writer_) of->unwritten.push_back(done);
   if (of->starts.empty() || of->starts.back().generation < done.generation) {
     of->starts.push_back({done.generation, done.timestamp});
@@ -74,9 +82,7 @@ void metrics_service::observe(const std::string& pool, const transfer_metrics& d
 
 std::map<series_key, std::vector<metrics_window>> metrics_service::windows(const one& of, instant from,
                                                                            instant to) const {
-  std::map<series_key, std::vector<metrics_window>> result;
-  for (const auto& [key, minutes] : of.store.series(from, to)) result[key] = windows_of(minutes, window_rules);
-  return result;
+  return windows_by_series(of.store.series(from, to));
 }
 
 void metrics_service::show_baselines(one& of, instant to) {
@@ -124,22 +130,31 @@ regression_report metrics_service::regressions(const std::string& pool, instant 
   return report_regressions(of->baselines, windows(*of, now - report_span, now), of->starts, report_rules, now);
 }
 
-std::vector<transfer_recommendation> metrics_service::advice(const std::string& pool, instant now) {
-  const std::lock_guard hold(mutex_);
-  one* of = find(pool);
+pool_findings metrics_service::findings(const std::string& pool, instant now) const {
+  std::unique_lock hold(mutex_);
+  const one* of = find(pool);
   if (of == nullptr) return {};
+  const auto series = of->store.series(now - report_span, now);
+  const auto baselines = of->baselines;
+  const auto starts = of->starts;
+  hold.unlock();
   const transfer_policy policy = of->pool->policy();
-  const transfer_settings_view view{.pool = pool,
-                                    .zero_copy_threshold = policy.zero_copy_threshold,
-                                    .minimum_threshold = policy.minimum_threshold,
-                                    .maximum_threshold = policy.maximum_threshold,
-                                    .exploration_rate = policy.exploration_rate,
-                                    .learning_enabled = policy.learning_enabled,
-                                    .memory_pressure_threshold = policy.memory_pressure_threshold,
-                                    .cpu_pressure_threshold = policy.cpu_pressure_threshold};
-  const advice_settings settings;
-  merge_advice(of->advice, recommend(view, windows(*of, now - report_span, now), settings, now), settings, now);
-  return of->advice;
+  const auto recent = windows_by_series(series);
+  return {.advice = recommend(settings_view_of(pool, policy), recent, {}, now),
+          .regressions = report_regressions(baselines, recent, starts, report_rules, now)};
+}
+
+recommendation_outcome metrics_service::outcome(const std::string& pool, const measuring_span& span,
+                                                const std::optional<expected_share>& predicted) const {
+  std::unique_lock hold(mutex_);
+  const one* of = find(pool);
+  if (of == nullptr) return {};
+  const auto between = [&](instant from, instant to) {
+    return from < to ? of->store.series(from, to) : std::map<series_key, std::map<instant, metrics_bucket>>{};
+  };
+  const auto before = between(span.before_from, span.before_to), after = between(span.after_from, span.after_to);
+  hold.unlock();
+  return measure_outcome(before, after, predicted, {});
 }
 
 std::expected<std::size_t, std::string> metrics_service::accept(const std::string& pool, const std::string& who,
@@ -165,6 +180,12 @@ std::vector<transfer_metrics> metrics_service::samples(const std::string& pool) 
   const std::lock_guard hold(mutex_);
   const one* of = find(pool);
   return of == nullptr ? std::vector<transfer_metrics>{} : of->store.samples();
+}
+
+std::array<method_counts, transfer_method_count> metrics_service::by_method(const std::string& pool) const {
+  const std::lock_guard hold(mutex_);
+  const one* of = find(pool);
+  return of == nullptr ? std::array<method_counts, transfer_method_count>{} : of->by_method;
 }
 
 metrics_counts metrics_service::counts(const std::string& pool) const {

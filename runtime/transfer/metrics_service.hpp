@@ -1,12 +1,14 @@
 #pragma once
 
+#include "policies/transfer/advice_life.hpp"
+#include "policies/transfer/method_counts.hpp"
 #include "policies/transfer/metrics_store.hpp"
 #include "policies/transfer/performance_baseline.hpp"
 #include "policies/transfer/regression_report.hpp"
-#include "policies/transfer/transfer_recommendation.hpp"
 #include "runtime/transfer/metrics_writer.hpp"
 #include "runtime/transfer/transfer_pool.hpp"
 
+#include <array>
 #include <expected>
 #include <filesystem>
 #include <functional>
@@ -17,6 +19,12 @@
 #include <vector>
 
 namespace homeostat {
+
+/// What the records of a pool say.
+struct pool_findings {
+  std::vector<transfer_recommendation> advice; ///< worth recommending now, the best first
+  regression_report regressions;
+};
 
 /// The performance analyzer of all pools: keeps what transfers cost, in memory and in a file beside the store, forms
 /// baselines, reports regressions, recommends. Whatever the disk does, decisions go on; what could not be written is
@@ -37,13 +45,17 @@ public:
   /// @errors one sentence, also for a pool that is not there.
   [[nodiscard]] std::expected<metrics_answer, std::string> query(const std::string& pool, const metrics_query& q) const;
   [[nodiscard]] regression_report regressions(const std::string& pool, instant now) const;
-  /// @returns what is worth recommending, the best first, with identities that stay.
-  [[nodiscard]] std::vector<transfer_recommendation> advice(const std::string& pool, instant now);
+  /// Reads a day of records: outcomes wait for the copying only. Not for an actor.
+  [[nodiscard]] pool_findings findings(const std::string& pool, instant now) const;
+  /// @returns what a change brought, by the records of the time on either side of it.
+  [[nodiscard]] recommendation_outcome outcome(const std::string& pool, const measuring_span& span,
+                                               const std::optional<expected_share>& predicted) const;
   /// A person says that how things are now is normal.
   [[nodiscard]] std::expected<std::size_t, std::string> accept(const std::string& pool, const std::string& who,
                                                                instant now);
   /// @returns the single transfers held, oldest first.
   [[nodiscard]] std::vector<transfer_metrics> samples(const std::string& pool) const;
+  [[nodiscard]] std::array<method_counts, transfer_method_count> by_method(const std::string& pool) const;
   [[nodiscard]] metrics_counts counts(const std::string& pool) const;
   [[nodiscard]] metrics_writer_stats written() const;
 

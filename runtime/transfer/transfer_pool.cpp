@@ -126,23 +126,32 @@ void transfer_pool::look(instant now) {
 
 void transfer_pool::learn(instant now, const std::function<void(const transfer_metrics&)>& each,
                           const std::function<void(const transfer_metrics&, const experiment_place&)>& in_experiment) {
-  const std::lock_guard hold(owning_);
-  // What is reported from now on waits for the next call: a flood cannot keep this one busy for ever.
-  for (std::size_t i = 0; i < queue_capacity; ++i) {
-    const auto next = outcomes_.try_dequeue();
-    if (!next) break;
-    const bool placed = trial_ && next->place.experiment == trial_->number;
-    const bool treated = placed && next->place.arm == experiment_arm::treatment;
-    learner_.record(next->done, !treated);
-    if (trial_) trial_->learner.record(next->done, treated);
-    if (each) each(next->done);
-    if (placed && in_experiment) in_experiment(next->done, next->place);
-    stale_ = true;
+  std::vector<outcome> taken;
+  {
+    const std::lock_guard hold(owning_);
+    // What is reported from now on waits for the next call: a flood cannot keep this one busy for ever.
+    for (std::size_t i = 0; i < queue_capacity; ++i) {
+      auto next = outcomes_.try_dequeue();
+      if (!next) break;
+      if (!trial_ || next->place.experiment != trial_->number) next->place = {};
+      const bool treated = next->place.experiment != 0 && next->place.arm == experiment_arm::treatment;
+      learner_.record(next->done, !treated);
+      if (trial_) trial_->learner.record(next->done, treated);
+      if (each || in_experiment) taken.push_back(*next);
+      stale_ = true;
+    }
+    const bool settled = learner_.thresholds().settled() && (!trial_ || trial_->learner.thresholds().settled());
+    if (stale_ || !settled) { // a pool at rest costs nothing
+      stale_ = false;
+      look(now);
+    }
   }
-  const bool settled = learner_.thresholds().settled() && (!trial_ || trial_->learner.thresholds().settled());
-  if (!stale_ && settled) return; // a pool at rest costs nothing
-  stale_ = false;
-  look(now);
+  // Not under the lock: who keeps outcomes has a lock of its own, and asks for the policy while it holds that.
+  for (const auto& [done, place] : taken) {
+    if (each) each(done);
+    if (place.experiment != 0 && in_experiment) in_experiment(done, place);
+  }
+}
 }
 
 std::expected<void, std::string> transfer_pool::set_policy(transfer_policy policy, instant now) {
@@ -216,6 +225,15 @@ std::uint64_t transfer_pool::experiment() const {
 transfer_policy transfer_pool::policy() const {
   const std::lock_guard hold(owning_);
   return learner_.policy();
+}
+
+pool_stats transfer_pool::stats() const {
+  const std::lock_guard hold(owning_);
+  return {.policy = learner_.policy(),
+          .thresholds = learner_.thresholds(),
+          .totals = learner_.totals(),
+          .under = learner_.under(),
+          .slowdown = learner_.recent_slowdown()};
 }
 
 transfer_memory transfer_pool::memory() const {

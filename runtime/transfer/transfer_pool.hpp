@@ -28,6 +28,15 @@ public:
                                                  const system_conditions& now) const noexcept = 0;
 };
 
+/// What there is to see of a pool, without the costs it learned: a few KB.
+struct pool_stats {
+  transfer_policy policy;
+  threshold_manager thresholds;
+  transfer_totals totals;
+  pressure under{pressure::none};
+  double slowdown{1}; ///< moving mean of actual over expected latency
+};
+
 /// One pool's decisions: any number of threads ask and report, one at a time learns.
 ///
 /// decide() reads an immutable view and waits for nobody. record() puts the outcome into a bounded queue; when that is
@@ -82,7 +91,7 @@ public:
   void sense(const system_conditions& now);
   /// Learns from what was reported and publishes the next view.
   /// @param each  called with every outcome, for whoever keeps them.  @param in_experiment  likewise with those that
-  /// have a place in the experiment that runs now. Neither may call the pool.
+  /// have a place in the experiment that runs now. Both may ask the pool.
   void learn(instant now, const std::function<void(const transfer_metrics&)>& each = {},
              const std::function<void(const transfer_metrics&, const experiment_place&)>& in_experiment = {});
   /// @returns nothing; or why the policy was not taken, and the old one goes on. Another policy than the present one
@@ -102,6 +111,7 @@ public:
   /// @returns the number of the experiment that runs; 0: none.
   [[nodiscard]] std::uint64_t experiment() const;
   [[nodiscard]] transfer_policy policy() const;
+  [[nodiscard]] pool_stats stats() const;
   /// @returns what is worth keeping of what was learned.
   [[nodiscard]] transfer_memory memory() const;
   /// Takes it up again. @returns as transfer_learner::remember.

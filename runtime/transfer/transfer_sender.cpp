@@ -55,6 +55,7 @@ std::expected<sent_transfer, transfer_error> transfer_sender::send(std::span<con
   about.predicted_latency_us = decision.predicted_us();
   about.explored = decision.reason == decision_reason::exploration;
   about.generation = decision.generation;
+  about.why = basis_of(decision);
 
   sent_transfer done;
   done.decision = decision;
@@ -73,6 +74,7 @@ std::expected<sent_transfer, transfer_error> transfer_sender::send(std::span<con
     patience = left;
     about.method = transfer_method::grpc;
     about.predicted_latency_us = decision.grpc_us;
+    about.why.reason = decision_reason::fallback;
     about.explored = false;
   }
 

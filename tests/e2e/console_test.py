@@ -286,8 +286,62 @@ class Deciding(WithBrowser, unittest.TestCase):
         self.assertEqual([path for path, _, _ in fake.posts], ["/api/v1/drift/pool/9/revert", "/api/v1/recommendations/r-1/snooze"])
         self.assertEqual(fake.posts[1][2], {"text": "", "snooze_seconds": 28800, "actor": "anonymous"})
 
+    def test_a_pool_with_what_decides_and_how_it_went(self):
+        fake = self.fake()
+        page = self.open(fake.address)
+        card = "[data-pool=tensors]"
+        page.wait_text(f"{card} .regressions", "1.4 times as long <i>since noon</i>")
+        text = page.text(card)
+        for part in ("minimize latency", "9000 decisions", "grpc 25 %, zero_copy 75 %", "93 % of 5000 predictions", "model 7: high confidence", "learns", "no pressure",
+                     "measured crossover <b>4 MiB</b>", "10 MiB → 4 MiB", "below 1 MiB grpc, from 1 GiB zero_copy"):
+            self.assertIn(part, text)
+        self.assertEqual(page.text("#count-pools"), "1")
+        shares = page.run("return [...document.querySelectorAll(arguments[0])].map((e) => e.getBoundingClientRect().width)", f"{card} .shares i")
+        self.assertAlmostEqual(shares[1] / shares[0], 3, delta=0.1)
+        painted = "const c = arguments[0], d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; return d.some((v) => v !== 0)"
+        canvases = page.driver.find_elements("css selector", f"{card} canvas")
+        self.assertEqual(len(canvases), 2)
+        for canvas in canvases:
+            self.assertTrue(page.run(painted, canvas), "something is drawn")
+        self.assertIn("tensor 4 MiB", canvases[0].get_attribute("aria-label"))
+        self.assertIn("grpc p50 4 ms, p99 12 ms; zero_copy p50 900 µs", canvases[1].get_attribute("aria-label"))
+        for width in (360, 1280):
+            page.emulate(width, 740)
+            self.no_sideways_scrolling()
+        self.assertEqual(page.errors(), [])
+        self.assertEqual(page.hosts(), {fake.address})
+
+    def test_advice_on_a_pool_is_decided_with_a_click(self):
+        fake = self.fake()
+        page = self.open(fake.address)
+        advice = "[data-pool=tensors] .advice > div > .row"
+        open_ones = lambda: page.run("return [...document.querySelectorAll(arguments[0])].map((e) => e.dataset.key)", advice)
+        page.wait(lambda: open_ones() == ["a-1", "a-2"], "the best first")
+        row = page.text(f"{advice}[data-key=a-1]")
+        for part in ("zero_copy_threshold", "10 MiB → 4 MiB", "12 % of transfer time (10 % to 14 %)", "kind: Pool"):
+            self.assertIn(part, row)
+        self.assertIn("the records cannot tell", page.text(f"{advice}[data-key=a-2]"))
+        page.type(f"{advice}[data-key=a-1] .decide > input", "try it")
+        page.click(f"{advice}[data-key=a-1] [data-verb=accept]")
+        page.wait(lambda: open_ones() == ["a-2"], "decided")
+        page.wait_text("[data-pool=tensors] details .row[data-key=a-1]", "as predicted so far: measured 11 %")
+        page.click(f"{advice}[data-key=a-2] [data-verb=dismiss]")
+        page.wait(lambda: open_ones() == [], "dismissed")
+        base = "/api/v1/pools/tensors/recommendations/"
+        self.assertEqual([(path, body) for path, _, body in fake.posts],
+                         [(base + "a-1/accept", {"text": "try it", "actor": "anonymous"}), (base + "a-2/dismiss", {"text": "", "actor": "anonymous"})])
+        self.assertEqual(page.errors(), [])
+
+    def test_a_daemon_without_pools_has_no_such_section(self):
+        fake = self.fake()
+        fake.pools = []
+        page = self.open(fake.address)
+        page.wait(lambda: self.rows("proposal-list"), "the page")
+        self.assertFalse(page.find("#pools").is_displayed())
+        self.assertFalse(page.find("#pools-link").is_displayed())
+
     def test_an_older_daemon_leaves_sections_out_and_is_polled(self):
-        absent = ("/api/v1/events", "/api/v1/proposals", "/api/v1/drift", "/api/v1/audit/verify")
+        absent = ("/api/v1/pools", "/api/v1/events", "/api/v1/proposals", "/api/v1/drift", "/api/v1/audit/verify")
         page = self.open(self.fake(absent=absent).address)
         page.wait_text("[data-loop=pool] .state", "running")
         page.wait_text("#connection", "every 2 s")
@@ -325,6 +379,59 @@ class Deciding(WithBrowser, unittest.TestCase):
         page.wait(lambda: self.rows("proposal-list"), "proposals")
         page.click("#sign-out")
         page.wait(lambda: page.find("#sign-in").is_displayed(), "signed out")
+
+
+POOL = """
+---
+apiVersion: homeostat/v1
+kind: Pool
+metadata: {name: tensors}
+spec: {transfer: {goal: minimize_latency, cpu_pressure_threshold: 1, memory_pressure_threshold: 1}}
+"""
+
+
+class Transferring(WithBrowser, Scratch):
+    def setUp(self):
+        super().setUp()
+        self.config = self.write_config(**PATIENT)
+        self.config.write_text(self.config.read_text() + POOL)
+        self.daemon = self.start()
+
+    def pool(self):
+        code, text = self.daemon.get("/api/v1/pools/tensors")
+        self.assertEqual(code, 200, text)
+        return json.loads(text)
+
+    def report(self, size, method, latency):
+        body = {"outcomes": [{"data": {"size": size}, "method": method, "latencyUs": latency}] * 10}
+        request = urllib.request.Request(f"http://{self.daemon.address}/api/v1/pools/tensors/outcomes", data=json.dumps(body).encode(),
+                                         headers={"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def test_what_was_learned_is_seen_and_one_click_leads_back_to_rules(self):
+        for _ in range(4):
+            for method, latency in (("grpc", 9000), ("zero_copy", 300)):
+                self.report(2 << 20, method, latency)
+        page = self.open(self.daemon.address)
+        card = "[data-pool=tensors]"
+        page.wait_text(card, "80 transfers")
+        page.wait_text(f"{card} .changes", "measured crossover")
+        page.wait_text(card, "grpc 50 %, zero_copy 50 %")
+        page.wait(lambda: "p50" in page.find(f"{card} figure:nth-of-type(2) canvas").get_attribute("aria-label"), "latencies of the last hour")
+        page.click(f"{card} [data-verb=rules]")
+        page.type("#ask-reason", "\ue00c")  # Escape
+        page.wait(lambda: page.run("return !document.getElementById('ask').open"), "the dialog closed")
+        self.assertTrue(self.pool()["policy"]["learning_enabled"], "thought better of it")
+        page.click(f"{card} [data-verb=rules]")
+        page.type("#ask-reason", "incident 42\ue007")
+        page.wait_text(f"{card} .message", "learning is off")
+        self.assertFalse(self.pool()["policy"]["learning_enabled"])
+        self.assertEqual({t["threshold"] for t in self.pool()["thresholds"]}, {str(10 << 20)})
+        page.wait_text(card, "rules only")
+        self.assertTrue(any("incident 42" in json.dumps(r) for r in self.records()), "the reason is on record")
+        page.emulate(360, 740)
+        self.no_sideways_scrolling()
+        self.assertEqual(page.errors(), [])
 
 
 class Approving(WithBrowser, Scratch):

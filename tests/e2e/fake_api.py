@@ -29,6 +29,36 @@ def proposal(number, risk, age_s, **more):
             "created_us": now_us(-age_s), "next_us": now_us(240), "next": "applies by itself", "decided_by": "", "decision": "", **more}
 
 
+MIB = 1 << 20
+
+
+def pool_view():
+    """A pool as the daemon shows it once it has decided for some hours."""
+    change = {"time_us": now_us(-300), "type": "tensor", "from": str(10 * MIB), "to": str(4 * MIB), "performance_factor": 0.4, "resource_factor": 1,
+              "rationale": "measured crossover <b>4 MiB</b>"}
+    return {"name": "tensors", "pressure": "none", "decisions": "9000", "transfers": "8000", "grpc": "2000", "zero_copy": "6000", "explored": "300", "failed": "2",
+            "lost": "0", "predicted": "5000", "within_15": 0.93, "cpu_load": 0.3, "memory_used": 0.5, "metrics_refused": "0", "metrics_error": "",
+            "policy": {"goal": "minimize_latency", "zero_copy_threshold": str(10 * MIB), "minimum_threshold": str(MIB), "maximum_threshold": str(1024 * MIB),
+                       "learning_enabled": True, "exploration_rate": 0.05, "exploration_budget": 0.01, "marginal_benefit": 0.03,
+                       "memory_pressure_threshold": 0.8, "cpu_pressure_threshold": 0.8, "rules": [], "threshold_overrides": {}},
+            "thresholds": [{"type": t, "base": str(10 * MIB), "threshold": str((4 if t == "tensor" else 10) * MIB), "performance_factor": 0.4 if t == "tensor" else 1}
+                           for t in ("binary", "tensor", "dataframe", "text", "other")],
+            "changes": [change], "model": {"step": "high_confidence", "model": "7", "parent": "6", "samples": "4000", "drifts": "1", "gate": "passed", "failure": "", "training": False}}
+
+
+def latency(method):
+    level = 4000 if method == "grpc" else 900
+    points = [{"time_us": now_us(-60 * i), "delivered": "40", "failed": "0", "p50_us": level + 10 * i, "p99_us": 3 * level} for i in range(50, 0, -1)]
+    return {"points": points, "total": {"delivered": "2000", "p50_us": level, "p99_us": 3 * level}, "complete": True}
+
+
+def advice(number, **more):
+    return {"id": number, "state": "open", "key": "zero_copy_threshold", "before": str(10 * MIB), "value": str(4 * MIB), "snippet": "apiVersion: homeostat/v1\nkind: Pool\n",
+            "evidence": "a threshold of 4 MiB saves 12 %", "gain": 0.12, "gain_low": 0.1, "gain_high": 0.14, "effort": 1, "score": 0.1, "first_seen_us": now_us(-7200),
+            "last_seen_us": now_us(-60), "seen": 9, "decided_by": "", "decision": "", "proposal": "", **{k: v for k, v in more.items() if v is not None},
+            **({"gain": None} if "gain" in more else {})}
+
+
 class FakeApi:
     """Serves until closed. `posts` holds every POST: path, headers, body."""
 
@@ -44,6 +74,8 @@ class FakeApi:
                                  "first_seen_us": now_us(-7200), "last_seen_us": now_us(-60), "seen": 4, "decided_by": "", "decision": ""}]
         self.verdict = {"intact": False, "checked": "3", "head_sequence": "3", "head_hash": "00", "store_id": "x", "findings_total": "1",
                         "findings": [{"fault": "altered", "sequence": "2", "expected": "aa", "found": "bb"}]}
+        self.pools = [pool_view()]
+        self.pool_advice = [advice("a-1"), advice("a-2", key="exploration_rate", before="0.05", value="0.025", score=0.02, gain=None)]
         self.streams = 0
         self.unstreamed = []  # records from between the page's first look and the stream
         fake = self
@@ -110,7 +142,10 @@ class FakeApi:
             return self.stream(request)
         pages = {"/api/v1/status": self.status, "/api/v1/audit": lambda: {"entries": self.audit()}, "/api/v1/audit/verify": lambda: self.verdict,
                  "/api/v1/proposals": lambda: {"proposals": self.proposals}, "/api/v1/drift": lambda: {"drifts": self.drifts},
-                 "/api/v1/recommendations": lambda: {"recommendations": self.recommendations}}
+                 "/api/v1/recommendations": lambda: {"recommendations": self.recommendations},
+                 "/api/v1/pools": lambda: {"pools": self.pools}, "/api/v1/pools/tensors/recommendations": lambda: {"advice": self.pool_advice},
+                 "/api/v1/pools/tensors/metrics": lambda: latency(re.search(r"method=(\w+)", request.path).group(1)),
+                 "/api/v1/pools/tensors/regressions": lambda: {"findings": [{"text": "grpc tensor 8 MiB takes 1.4 times as long <i>since noon</i>"}]}}
         return self.answer(request, 200, pages[path]()) if path in pages else self.problem(request, 404, "no such page")
 
     def stream(self, request):
@@ -141,6 +176,16 @@ class FakeApi:
         if re.fullmatch(r"/api/v1/drift/pool/9/(accept|revert)", request.path):
             self.drifts = []
             return self.answer(request, 200, {})
+        if match := re.fullmatch(r"/api/v1/pools/tensors/recommendations/(a-\d)/(accept|dismiss|snooze)", request.path):
+            one = next(a for a in self.pool_advice if a["id"] == match.group(1))
+            one.update(state={"accept": "accepted", "dismiss": "dismissed", "snooze": "snoozed"}[match.group(2)], decided_by="console", decision=body["text"])
+            if match.group(2) == "accept":
+                one.update(proposal="12", applied_us=now_us(-5), outcome={"verdict": "as_predicted", "text": "measured 11 % (9 % to 13 %), predicted 12 %", "final": False})
+            return self.answer(request, 200, one)
+        if request.path == "/api/v1/pools/tensors/rules":
+            self.pools[0]["policy"]["learning_enabled"] = False
+            self.pools[0]["model"] = {"step": "", "model": "0"}
+            return self.answer(request, 200, self.pools[0])
         if match := re.fullmatch(r"/api/v1/recommendations/r-1/(accept|dismiss|snooze)", request.path):
             self.recommendations[0]["state"] = {"accept": "accepted", "dismiss": "dismissed", "snooze": "snoozed"}[match.group(1)]
             return self.answer(request, 200, self.recommendations[0])

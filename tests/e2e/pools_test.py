@@ -4,6 +4,7 @@ import json
 import math
 import pathlib
 import random
+import subprocess
 import time
 import unittest
 import urllib.error
@@ -215,7 +216,13 @@ class Pools(Scratch):
         total = json.loads(text)["total"]
         self.assertEqual(total["delivered"], "1000")
         self.assertLessEqual(total["p50_us"], total["p95_us"])
-        for query, what in (("last=0", "last is '0'"), ("step=x", "step is 'x'"), ("step=7", "step")):
+        by = {}
+        for method in ("grpc", "zero_copy"):
+            code, text = self.daemon.get(f"/api/v1/pools/tensors/metrics?last=60&step=1&method={method}")
+            by[method] = int(json.loads(text)["total"]["delivered"])
+        self.assertEqual(sum(by.values()), 1000)
+        self.assertGreater(min(by.values()), 0)
+        for query, what in (("last=0", "last is '0'"), ("step=x", "step is 'x'"), ("step=7", "step"), ("method=smtp", "method is 'smtp'"), ("method=", "method is missing")):
             code, text = self.daemon.get("/api/v1/pools/tensors/metrics?" + query)
             self.assertEqual(code, 400, text)
             self.assertIn(what, json.loads(text)["detail"])
@@ -225,7 +232,42 @@ class Pools(Scratch):
         first = json.loads(self.command("pools", "export", "tensors", "--format", "json").splitlines()[0])
         self.assertEqual(first["pool"], "tensors")
         self.assertEqual(self.daemon.get("/api/v1/pools/tensors/recommendations")[0], 200)
+        self.assertIn("no such pool", self.command("pools", "advice", "nope", code=1))
+        self.assertIn("no recommendation 'x'", self.command("pools", "advice", "tensors", "dismiss", "x", code=1))
+        self.assertIn("needs the ID", self.command("pools", "advice", "tensors", "accept", code=1))
         self.command("pools", "baseline", "tensors", code=1)  # too little was measured to be normal
+
+    def test_the_export_says_why_each_transfer_went_its_way(self):
+        decided = self.decide(20 * MIB, compressed=True)
+        told = {"data": {"size": 20 * MIB, "compressed": True}, "method": decided["method"], "latencyUs": 5, "decision": decided}
+        path = "/api/v1/pools/tensors/outcomes"
+        self.post(path, {"outcomes": [told, {"data": {"size": MIB}, "method": "grpc", "latencyUs": 7}]})
+        for wrong, what in (({"reason": "whim"}, "decision: reason is 'whim', expected below_minimum"), ({"reason": ""}, "expected the answer of /decide"),
+                            ({"grpc_us": -1}, "grpcUs is -1"), ({"confidence": 2}, "confidence is 2"), ({"rule": 32}, "rule is 32, expected 0 to 31")):
+            self.assertIn(what, self.post(path, {"outcomes": [{**told, "decision": {**decided, **wrong}}]}, 400)["detail"])
+        self.settled()
+        because, silent = (json.loads(line) for line in self.command("pools", "export", "tensors", "--format", "json").splitlines())
+        self.assertEqual((because["reason"], because["rule"], because["threshold"], because["generation"], because["pressure"]),
+                         ("rule", 1, 10 * MIB, int(decided["generation"]), "none"))
+        self.assertEqual((silent["reason"], silent["rule"], silent["pressure"]), ("", -1, ""))
+        time.sleep(2)  # written once a second
+        self.daemon.kill()
+        self.daemon = self.start()
+        again = json.loads(self.command("pools", "export", "tensors", "--format", "json").splitlines()[0])
+        self.assertEqual(again, because, "after kill -9")
+
+    def test_metrics_please_promtool(self):
+        self.learn()
+        code, text = self.daemon.get("/metrics")
+        self.assertEqual(code, 200)
+        for line in ('homeostat_transfers_total{pool="tensors",method="grpc",result="delivered"} 8', 'homeostat_transfer_threshold_bytes{pool="tensors",type="text"}',
+                     'homeostat_transfer_latency_seconds_bucket{pool="tensors",method="zero_copy",le="0.000316"} 8',
+                     'homeostat_transfer_latency_seconds_bucket{pool="tensors",method="zero_copy",le="+Inf"} 8',
+                     'homeostat_transfer_latency_seconds_count{pool="tensors",method="grpc"} 8', 'homeostat_transfer_model_step{pool="tensors",step="none"} 1',
+                     'homeostat_transfer_learning{pool="tensors"} 1', 'homeostat_transfer_regressions{pool="tensors"} 0', "homeostat_transfer_metrics_refused_samples_total 0"):
+            self.assertIn(line, text)
+        check = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=30)
+        self.assertEqual((check.returncode, check.stdout + check.stderr), (0, ""))
 
     def test_the_loop_beside_it_goes_on(self):
         self.learn()

@@ -211,6 +211,7 @@ private:
     metrics.explored = one.explored;
     metrics.failed = one.failed[i];
     metrics.generation = decision.generation;
+    metrics.why = basis_of(decision);
     pool_.record(metrics);
     return one;
   }

@@ -59,7 +59,9 @@ TEST(transfer_recommendation, AThresholdFarFromTheCrossingIsMovedThere) {
   EXPECT_LT(r->gain->low, r->gain->share);
   EXPECT_GT(r->gain->high, r->gain->share);
   EXPECT_EQ(r->snippet.substr(0, r->snippet.find(" #")),
-            "transfer:\n  pools:\n    ml_pool:\n      zero_copy_threshold: " + r->value);
+            "apiVersion: homeostat/v1\nkind: Pool\nmetadata: {name: ml_pool}\nspec:\n  transfer:\n"
+            "    zero_copy_threshold: " +
+                r->value + " B");
   EXPECT_EQ(&all.front(), r) << "the largest gain for the least effort comes first";
 }
 
@@ -156,9 +158,27 @@ TEST(transfer_recommendation, WhatWasDismissedStaysDismissedAndWhatIsReplacedExp
   EXPECT_EQ(states(), (std::vector{dismissed, expired, expired}));
 }
 
+TEST(transfer_recommendation, NoMoreThanTheMostIsRemembered) {
+  std::vector<transfer_recommendation> known;
+  const auto add = [&](const std::string& value, advice_state state, instant seen) {
+    transfer_recommendation r;
+    r.pool = "p", r.key = "exploration_rate", r.value = value, r.state = state, r.last_seen = seen;
+    known.push_back(r);
+  };
+  add("0.1", advice_state::open, epoch);
+  add("0.2", advice_state::dismissed, epoch + 2h);
+  add("0.3", advice_state::expired, epoch + 1h);
+  add("0.4", advice_state::accepted, epoch); // its proposal is decided on
+  merge_advice(known, {}, {.most = 3}, epoch + 3h);
+  std::vector<std::string> left;
+  for (const auto& r : known) left.push_back(r.value);
+  EXPECT_EQ(left, (std::vector<std::string>{"0.1", "0.2", "0.4"}));
+}
+
 TEST(transfer_recommendation, PoolNamesThatYamlWouldMisreadAreQuoted) {
   EXPECT_EQ(snippet_of("9:\"x", "goal", "balanced", ""),
-            "transfer:\n  pools:\n    \"9:\\\"x\":\n      goal: balanced\n");
+            "apiVersion: homeostat/v1\nkind: Pool\nmetadata: {name: \"9:\\\"x\"}\nspec:\n  transfer:\n    goal: "
+            "balanced\n");
 }
 
 /// Minutes of a pool before and after a change.

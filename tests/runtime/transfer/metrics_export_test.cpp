@@ -18,12 +18,21 @@ TEST(metrics_export, ALineTellsEverythingOfATransfer) {
       R"("data_size":4000,"data_type":"tensor","data_format":"arrow","compressed":true,"latency_us":103.125,)"
       R"("throughput_mbps":310.3030303030303,"cpu_time_us":0.3333333333333333,"memory_used":5003,)"
       R"("decision_time_us":0.5,"predicted_latency_us":99,"prediction_error":0.04,"explored":true,"failed":false,)"
-      R"("generation":3,"cpu_load":0.25,"memory_pressure":0.5,"available_memory":18446744073709551612,)"
+      R"("generation":3,"reason":"rule","rule":2,"confidence":0.75,"expected_grpc_us":120.5,)"
+      R"("expected_zero_copy_us":99.25,"threshold":10485760,"pressure":"cpu","cpu_load":0.25,"memory_pressure":0.5,"available_memory":18446744073709551612,)"
       R"("in_flight":7,"hour":13.5,"recent_slowdown":1.25})");
   const std::string csv = export_line("ml", m, export_format::csv), header = csv_header();
   EXPECT_EQ(std::ranges::count(csv, ','), std::ranges::count(header, ','));
   EXPECT_TRUE(header.starts_with("time_us,pool,transfer_id,method,data_size,")) << header;
   EXPECT_TRUE(csv.starts_with("1800000000300000,ml,18446744073709551615,zero_copy,4000,")) << csv;
+}
+
+TEST(metrics_export, WhatNobodySaidIsEmpty) {
+  transfer_metrics m = numbered_transfer(3);
+  m.why = {};
+  EXPECT_NE(export_line("ml", m, export_format::json_lines).find(R"("reason":"","rule":-1,"confidence":0,)"),
+            std::string::npos);
+  EXPECT_NE(export_line("ml", m, export_format::csv).find(",3,,-1,0,0,0,0,,0.25,"), std::string::npos);
 }
 
 TEST(metrics_export, NamesThatWouldBreakTheFormatAreEscaped) {

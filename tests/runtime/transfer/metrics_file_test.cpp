@@ -4,6 +4,7 @@
 #include "tests/runtime/store/temporary_folder.hpp"
 #include "tests/runtime/transfer/sample_pool.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -128,8 +129,33 @@ TEST(metrics_file, ForeignDatabasesAndOtherVersionsAreLeftAlone) {
   raw_database(folder / "other.db").execute("CREATE TABLE precious (x)");
   EXPECT_EQ(open_error({.path = folder / "other.db", .replace_damaged = true}), "schema");
   (void)opened({.path = folder / "metrics.db"});
-  raw_database(folder / "metrics.db").execute("PRAGMA user_version = 2");
-  EXPECT_EQ(open_error({.path = folder / "metrics.db", .replace_damaged = true}), "schema");
+  for (const char* version : {"0", "1000"}) {
+    raw_database(folder / "metrics.db").execute(std::string("PRAGMA user_version = ") + version);
+    EXPECT_EQ(open_error({.path = folder / "metrics.db", .replace_damaged = true}), "schema");
+  }
+}
+
+TEST(metrics_file, AFileFromBeforeReasonsWereKeptIsBroughtUpToDate) {
+  const temporary_folder folder;
+  metrics_store store;
+  const metrics_batch batch = recorded(store, 0, 10);
+  ASSERT_TRUE(opened({.path = folder / "metrics.db"})->write({&batch, 1}));
+  raw_database before(folder / "metrics.db");
+  for (const char* column : {"reason", "rule", "confidence", "grpc_us", "zero_copy_us", "threshold", "pressure"})
+    before.execute(std::string("ALTER TABLE sample DROP COLUMN ") + column);
+  before.execute("PRAGMA user_version = 1");
+  const auto file = opened({.path = folder / "metrics.db"});
+  ASSERT_TRUE(file->write({&batch, 1}));
+  metrics_store again;
+  const auto loaded = file->load("ml", again, pool_epoch);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->unreadable, 0U);
+  const auto samples = again.samples();
+  ASSERT_EQ(samples.size(), 20U);
+  transfer_metrics old = numbered_transfer(0);
+  old.why = {};
+  EXPECT_EQ(std::ranges::count(samples, old), 1);
+  EXPECT_EQ(std::ranges::count(samples, numbered_transfer(0)), 1);
 }
 
 struct damage_row {

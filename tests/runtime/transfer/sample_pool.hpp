@@ -1,5 +1,6 @@
 #pragma once
 
+#include "policies/transfer/decide.hpp"
 #include "policies/transfer/metrics_store.hpp"
 #include "runtime/transfer/metrics_file.hpp"
 
@@ -33,6 +34,14 @@ inline transfer_metrics numbered_transfer(std::uint64_t n) {
   m.explored = n % 3 == 0;
   m.failed = n % 7 == 0;
   m.generation = 3;
+  m.why = {.known = true,
+           .reason = decision_reason::rule,
+           .under = pressure::cpu,
+           .rule = 2,
+           .confidence = 0.75F,
+           .grpc_us = 120.5F,
+           .zero_copy_us = 99.25F,
+           .threshold = 10 * mebibyte};
   return m;
 }
 

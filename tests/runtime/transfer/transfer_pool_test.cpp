@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <latch>
 #include <thread>
 
@@ -124,6 +125,19 @@ TEST(TransferPool, EveryOutcomeIsShownOnce) {
   EXPECT_EQ(pool.state().totals().transfers, 100U);
 }
 
+TEST(TransferPool, WhoKeepsOutcomesMayWaitForSomebodyWhoAsksThePool) {
+  // The analyzer asks for the policy while it holds its own lock, for which the one who keeps an outcome waits.
+  transfer_pool pool("p", plain());
+  pool.record(outcome(grpc, 2 * mebibyte, 100));
+  bool answered = false;
+  std::future<transfer_policy> asked;
+  pool.learn(epoch, [&](const transfer_metrics&) {
+    asked = std::async(std::launch::async, [&] { return pool.policy(); });
+    answered = asked.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+  });
+  EXPECT_TRUE(answered);
+}
+
 TEST(TransferPool, FullQueueLosesAndCounts) {
   transfer_pool pool("p", plain());
   std::uint64_t taken = 0;
@@ -204,7 +218,7 @@ TEST(TransferPool, ModelServesUntilTakenAway) {
 TEST(TransferPool, DecidesAndRecordsWhileTheOwnerIsAtWork) {
   transfer_pool pool("p", plain());
   EXPECT_TRUE(pool.record(outcome(grpc, 1, 1)));
-  // Within learn(), under its lock: if one of these waited for it, this would never end.
+  // Within learn(): if one of these waited for it to end, it never would.
   int asked = 0;
   pool.learn(epoch, [&](const transfer_metrics&) {
     std::thread elsewhere([&] {
