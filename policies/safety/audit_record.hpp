@@ -30,6 +30,7 @@ enum class audit_kind : std::uint8_t {
   advice,           ///< a recommendation was given or decided
   contention,       ///< two loops push against each other
   access_refused,   ///< somebody asked the API for what he may not; of the node, not of a loop
+  alert,            ///< something was lost or given up, and what goes on without it; of the node, not of a loop
 };
 
 /// One entry of the audit trail, as the policies produce it.
@@ -68,9 +69,10 @@ struct audit_record {
   case audit_kind::advice: return "advice";
   case audit_kind::contention: return "contention";
   case audit_kind::access_refused: return "access_refused";
+  case audit_kind::alert: return "alert";
   }
   return "?";
 }
-inline constexpr std::size_t audit_kind_count = 16;
+inline constexpr std::size_t audit_kind_count = 17;
 
 } // namespace homeostat

@@ -109,7 +109,9 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
   try {
     transfers_ = std::make_unique<transfer_pools>(
         config_.pools, config_.seed, config_.store_path, time_.at(system_->clock().now()),
-        [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); });
+        pool_notes{
+            .note = [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); },
+            .alert = [this](const std::string& pool, const std::string& text) { alert(pool, text); }});
   } catch (const std::invalid_argument& e) { return std::unexpected(std::string(e.what())); }
   node_setup setup{.name = config_.name,
                    .supervision = config_.supervision,
@@ -132,6 +134,7 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
   }
   setup.authority = set_up_authority();
   setup.learning = transfers_->learning_port();
+  setup.analysis = transfers_->analysis_port();
   root_ = system_->spawn(node_supervisor, std::move(setup));
   for (loop_ports& ports : ports_) ports.telemetry->start();
   return {};
@@ -192,6 +195,20 @@ std::expected<command_result, std::string> node::command(const std::string& loop
                  result = std::unexpected("loop " + loop + " does not answer: " + system_->render(reason));
                });
   return result;
+}
+
+void node::alert(const std::string& pool, const std::string& text) {
+  const std::string who = pool.empty() ? "pools" : "pool " + pool;
+  spdlog::warn("{}: {}", who, text);
+  record({.time = now(),
+          .kind = audit_kind::alert,
+          .source = who,
+          .actor = "homeostat",
+          .evidence = {},
+          .before = {},
+          .after = {},
+          .reason = {},
+          .text = text});
 }
 
 void node::record(audit_record record) {

@@ -64,6 +64,7 @@ private:
     std::shared_ptr<rule_metrics> rules;
   };
   [[nodiscard]] authority_settings set_up_authority() const;
+  void alert(const std::string& pool, const std::string& text);
   explicit node(node_config config);
   std::expected<void, std::string> assemble(const plant_factory& make);
   std::expected<loop_setup, std::string> set_up_loop(const loop_config& loop, const plant& p,

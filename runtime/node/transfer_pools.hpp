@@ -18,10 +18,10 @@ namespace homeostat {
 class transfer_pools {
 public:
   /// @param pools  those without a transfer section are left out.  @param store  the node's; models and metrics lie
-  /// beside it.  @param note  for the log: pool, what happened.
+  /// beside it.
   /// @throws std::invalid_argument on a policy that check() or the rules' expressions refuse.
   transfer_pools(const std::vector<pool_config>& pools, std::uint64_t seed, const std::string& store, instant now,
-                 std::function<void(const std::string&, const std::string&)> note);
+                 pool_notes tell);
   transfer_pools(const transfer_pools&) = delete;
   transfer_pools& operator=(const transfer_pools&) = delete;
 
@@ -32,11 +32,14 @@ public:
   [[nodiscard]] std::shared_ptr<transfer_port> port_of(const std::string& name) const;
   /// @returns what the node's learning engine works on; empty if there is no pool at all.
   [[nodiscard]] std::shared_ptr<transfer_port> learning_port() const;
+  /// @returns what the node's performance analyzer works on; empty if there is no pool at all.
+  [[nodiscard]] std::shared_ptr<transfer_port> analysis_port() const;
   /// @pre there is a pool
   [[nodiscard]] learning_service& learning() const { return *learning_; }
   [[nodiscard]] metrics_service& metrics() const { return *metrics_; }
 
 private:
+  pool_notes tell_;
   std::vector<std::unique_ptr<transfer_pool>> pools_;
   std::unique_ptr<metrics_service> metrics_;
   std::unique_ptr<learning_service> learning_;
