@@ -1,5 +1,6 @@
 #include "runtime/gateway/transfer_message.hpp"
 
+#include "policies/enum_names.hpp"
 #include "policies/number_text.hpp"
 
 #include <cmath>
@@ -10,24 +11,20 @@ namespace homeostat {
 namespace {
 
 /// @returns the value of an enum by its name; the first one for an empty name.
-template <class Enum>
-std::expected<Enum, std::string> named(const std::string& name, std::size_t count, const char* what) {
+template <class Enum, std::size_t count>
+std::expected<Enum, std::string> named_or_first(const std::string& name, const char* what) {
   if (name.empty()) return Enum{};
-  std::string known;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto candidate = static_cast<Enum>(i);
-    if (name_of(candidate) == name) return candidate;
-    known += (i == 0 ? "" : i + 1 == count ? " or " : ", ") + std::string(name_of(candidate));
-  }
-  return std::unexpected(std::string(what) + " is '" + name + "', expected " + known);
+  auto found = named<Enum, count>(name);
+  if (!found) return std::unexpected(std::string(what) + " " + found.error());
+  return found;
 }
 
 } // namespace
 
 std::expected<transfer_characteristics, std::string> characteristics_from(const v1::TransferData& data) {
-  const auto type = named<data_type>(data.type(), data_type_count, "type");
+  const auto type = named_or_first<data_type, data_type_count>(data.type(), "type");
   if (!type) return std::unexpected(type.error());
-  const auto format = named<data_format>(data.format(), data_format_count, "format");
+  const auto format = named_or_first<data_format, data_format_count>(data.format(), "format");
   if (!format) return std::unexpected(format.error());
   return transfer_characteristics{data.size(), *type, *format, data.compressed()};
 }
@@ -37,7 +34,7 @@ std::expected<transfer_metrics, std::string> metrics_from(const v1::TransferOutc
   const auto data = characteristics_from(outcome.data());
   if (!data) return std::unexpected("data: " + data.error());
   if (outcome.method().empty()) return std::unexpected(std::string("method is missing, expected grpc or zero_copy"));
-  const auto method = named<transfer_method>(outcome.method(), transfer_method_count, "method");
+  const auto method = named_or_first<transfer_method, transfer_method_count>(outcome.method(), "method");
   if (!method) return std::unexpected(method.error());
   const auto positive = [](double value) { return std::isfinite(value) && value > 0; };
   if (!positive(outcome.latency_us()))
@@ -77,14 +74,14 @@ std::expected<transfer_policy, std::string> policy_from(const v1::TransferPolicy
   if (change.has_memory_pressure_threshold()) policy.memory_pressure_threshold = change.memory_pressure_threshold();
   if (change.has_cpu_pressure_threshold()) policy.cpu_pressure_threshold = change.cpu_pressure_threshold();
   for (const auto& [name, bytes] : change.threshold_overrides()) {
-    const auto type = named<data_type>(name, data_type_count, "thresholdOverrides");
+    const auto type = named_or_first<data_type, data_type_count>(name, "thresholdOverrides");
     if (!type || name.empty())
       return std::unexpected(type ? "thresholdOverrides has an empty name, expected a data type" : type.error());
     policy.threshold_overrides[static_cast<std::size_t>(*type)] = bytes;
   }
   if (change.rules_size() > 0) policy.rules.clear();
   for (const auto& rule : change.rules()) {
-    const auto method = named<transfer_method>(rule.use(), transfer_method_count, "use");
+    const auto method = named_or_first<transfer_method, transfer_method_count>(rule.use(), "use");
     if (!method || rule.use().empty())
       return std::unexpected("rule '" + rule.name() + "': use is '" + rule.use() + "', expected grpc or zero_copy");
     policy.rules.push_back({rule.name(), rule.priority(), *method, rule.when()});
@@ -254,6 +251,7 @@ v1::PoolView message_of(const transfer_pool& pool, const transfer_pools& all) {
   const metrics_writer_stats written = all.metrics().written();
   view.set_metrics_refused(written.refused_samples);
   view.set_metrics_error(written.last_error);
+  view.set_metrics_waiting(written.pending_rows);
   return view;
 }
 
