@@ -1,8 +1,8 @@
 #include "actors/group_supervisor.hpp"
 
+#include "actors/engine_keeper.hpp"
 #include "actors/ordered_store.hpp"
 #include "actors/serial_actuator.hpp"
-#include "actors/transfer_tuner.hpp"
 
 #include <algorithm>
 #include <type_traits>
@@ -20,7 +20,8 @@ constexpr duration node_patience = 3s;
 constexpr duration pool_stop_margin = 1250ms;
 constexpr duration node_stop_margin = 1500ms;
 constexpr duration sink_shutdown = 100ms;
-constexpr duration learning_period = 1s;
+constexpr duration engine_period = 1s; // of the node's engines
+constexpr duration engine_shutdown = 250ms;
 constexpr duration verdict_patience = 60s; // a plant may take its time; who asked waits as long
 // Time for a member to end its own children one by one, when it is told to end without an ordered stop.
 constexpr duration loop_shutdown = 5s;
@@ -50,6 +51,21 @@ std::vector<caf::actor> members_of(const group_state& s) {
   for (std::size_t i = s.first_member; i < s.members_end; ++i)
     if (auto member = s.kids.handle(i)) members.push_back(member);
   return members;
+}
+
+/// Adds an engine that nobody waits for; last, so that its end is nobody else's. @param port  empty: none.
+void add_engine(self_ptr self, const std::string& name, const std::shared_ptr<transfer_port>& port, duration every,
+                const supervision_settings& supervision, time_line time, std::uint64_t seed) {
+  if (!port) return;
+  const engine_keeper_settings settings{.name = name,
+                                        .supervision = supervision,
+                                        .engine = {.port = port, .every = every, .time = time},
+                                        .seed = seed + self->state.kids.size()};
+  self->state.kids.add(
+      {.name = name + "'s keeper",
+       .restart = child_restart::permanent,
+       .shutdown = engine_shutdown,
+       .spawn = [self, settings] { return caf::actor_cast<caf::actor>(self->spawn(engine_keeper, settings)); }});
 }
 
 /// Asks every member and calls `done` once all have answered or had their time.
@@ -193,13 +209,7 @@ supervisor_actor::behavior_type pool_supervisor(self_ptr self, pool_setup setup,
                 }});
   }
   s.members_end = s.kids.size();
-  if (setup.transfers)
-    s.kids.add({.name = "transfer tuner",
-                .restart = child_restart::permanent,
-                .shutdown = sink_shutdown,
-                .spawn = [self, settings = transfer_tuner_settings{.port = setup.transfers, .time = time}] {
-                  return caf::actor_cast<caf::actor>(self->spawn(transfer_tuner, settings));
-                }});
+  add_engine(self, "transfer tuner", setup.transfers, transfer_tuner_settings{}.every, setup.supervision, time, seed);
   s.kids.start_all();
   return behavior_of<loop_supervisor_actor>(self);
 }
@@ -239,14 +249,8 @@ supervisor_actor::behavior_type node_supervisor(self_ptr self, node_setup setup)
                 self->state.authority = self->spawn(authority, settings, self->state.audit, supervisor_actor(self));
                 return caf::actor_cast<caf::actor>(self->state.authority);
               }});
-  if (setup.learning)
-    s.kids.add({.name = "learning engine",
-                .restart = child_restart::permanent,
-                .shutdown = sink_shutdown,
-                .spawn = [self, settings = transfer_tuner_settings{
-                                    .port = setup.learning, .every = learning_period, .time = setup.time}] {
-                  return caf::actor_cast<caf::actor>(self->spawn(transfer_tuner, settings));
-                }});
+  add_engine(self, "learning engine", setup.learning, engine_period, setup.supervision, setup.time, setup.seed);
+  add_engine(self, "performance analyzer", setup.analysis, engine_period, setup.supervision, setup.time, setup.seed);
   s.kids.start_all();
   return behavior_of<supervisor_actor>(self);
 }

@@ -29,6 +29,7 @@ struct node_setup {
   std::vector<pool_setup> pools;
   authority_settings authority{};
   std::shared_ptr<transfer_port> learning{}; ///< of nodes with pools that decide on transfers; else empty
+  std::shared_ptr<transfer_port> analysis{}; ///< likewise
   time_line time;
   std::uint64_t seed{0};
 };

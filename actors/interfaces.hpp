@@ -79,6 +79,11 @@ using transfer_tuner_actor = caf::typed_actor<
     // Internal: the next look is due.
     caf::reacts_to<look_atom>>;
 
+/// Keeps such an engine alive, and does without it when it fails too often. One per engine.
+using engine_keeper_actor = caf::typed_actor<
+    // Internal: a restart delay is over.
+    caf::reacts_to<start_atom, std::uint64_t>>;
+
 /// What every supervisor above one loop answers.
 using loop_supervisor_actor =
     caf::typed_actor<caf::replies_to<operator_command>::with<command_result>,

@@ -56,6 +56,8 @@ public:
   virtual ~transfer_port() = default;
   /// Takes in what was reported since the last call and publishes what follows from it.
   virtual void learn(instant now) = 0;
+  /// It failed too often and is called no more: from now on its pools do without. Throws nothing.
+  virtual void abandoned(const std::string& why) = 0;
 };
 
 } // namespace homeostat

@@ -1,7 +1,7 @@
 // The budgets of design §13 that exist by now, as ratios against a baseline of the same run.
 #include "bench/row.hpp"
 #include "policies/number_text.hpp"
-#include "runtime/demo/scratch_folder.hpp"
+#include "runtime/scratch_folder.hpp"
 
 #include <cmath>
 #include <cstdio>

@@ -1,6 +1,6 @@
 // What deciding on a transfer and recording it cost, against the transfer.
 #include "bench/row.hpp"
-#include "runtime/demo/scratch_folder.hpp"
+#include "runtime/scratch_folder.hpp"
 #include "runtime/transfer/shm_channel.hpp"
 #include "runtime/transfer/shm_receiver.hpp"
 #include "runtime/transfer/transfer_pool.hpp"

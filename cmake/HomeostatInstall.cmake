@@ -6,8 +6,8 @@ set(header_dir "${CMAKE_INSTALL_INCLUDEDIR}/homeostat")
 
 # Everything homeostat_embed stands on; the simulator, the demos and the command line are not among it.
 set(embed_targets
-  homeostat_embed homeostat_inline homeostat_gateway homeostat_console homeostat_search homeostat_http homeostat_node homeostat_actors
-  homeostat_messages homeostat_codec homeostat_protobuf homeostat_learning homeostat_model_schema homeostat_transfer_metrics homeostat_transfer homeostat_transfer_channels homeostat_transfer_service
+  homeostat_embed homeostat_embedded_pools homeostat_pools homeostat_inline homeostat_gateway homeostat_console homeostat_search homeostat_http homeostat_node homeostat_actors
+  homeostat_messages homeostat_codec homeostat_protobuf homeostat_learning homeostat_model_schema homeostat_transfer_metrics homeostat_transfer homeostat_shared_memory homeostat_transfer_channels homeostat_transfer_service
   homeostat_config homeostat_store homeostat_hotpath
   homeostat_plant_cache homeostat_plant_command homeostat_plant_pgbouncer homeostat_policies homeostat_flags)
 target_include_directories(homeostat_flags INTERFACE "$<INSTALL_INTERFACE:${header_dir}>")

@@ -12,7 +12,7 @@ endif()
 # Line tables are enough for a stack trace, and cost a quarter less compile time than full debug information.
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
 
-option(HOMEOSTAT_WITH_CAF "Build what links CAF (off under ThreadSanitizer: Debian's libcaf is not instrumented)" ON)
+option(HOMEOSTAT_WITH_CAF "Build what links CAF and gRPC (off under ThreadSanitizer: Debian's are not instrumented)" ON)
 set(HOMEOSTAT_SANITIZE "" CACHE STRING "value of -fsanitize=, for example address,undefined")
 
 add_library(homeostat_flags INTERFACE)

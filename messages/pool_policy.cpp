@@ -49,14 +49,14 @@ std::expected<transfer_policy, std::string> policy_from(const v1::TransferPolicy
   if (change.has_memory_pressure_threshold()) policy.memory_pressure_threshold = change.memory_pressure_threshold();
   if (change.has_cpu_pressure_threshold()) policy.cpu_pressure_threshold = change.cpu_pressure_threshold();
   for (const auto& [name, bytes] : change.threshold_overrides()) {
-    const auto type = named<data_type>(name, data_type_count, "thresholdOverrides");
+    const auto type = named_or_first<data_type, data_type_count>(name, "thresholdOverrides");
     if (!type || name.empty())
       return std::unexpected(type ? "thresholdOverrides has an empty name, expected a data type" : type.error());
     policy.threshold_overrides[static_cast<std::size_t>(*type)] = bytes;
   }
   if (change.rules_size() > 0) policy.rules.clear();
   for (const auto& rule : change.rules()) {
-    const auto method = named<transfer_method>(rule.use(), transfer_method_count, "use");
+    const auto method = named_or_first<transfer_method, transfer_method_count>(rule.use(), "use");
     if (!method || rule.use().empty())
       return std::unexpected("rule '" + rule.name() + "': use is '" + rule.use() + "', expected grpc or zero_copy");
     policy.rules.push_back({rule.name(), rule.priority(), *method, rule.when()});

@@ -1,5 +1,6 @@
 #include "sim/campaign.hpp"
 
+#include "policies/median.hpp"
 #include "policies/number_text.hpp"
 
 #include <algorithm>
@@ -13,12 +14,7 @@ namespace homeostat::sim {
 
 namespace {
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
+double median_or_0(const std::vector<double>& values) { return values.empty() ? 0 : upper_median(values); }
 
 template <std::size_t N> void add(std::array<std::uint64_t, N>& sum, const std::array<std::uint64_t, N>& more) {
   for (std::size_t i = 0; i < N; ++i) sum[i] += more[i];
@@ -66,9 +62,9 @@ campaign_summary sum_up(const std::vector<run_result>& results) {
     by_landscape[static_cast<std::size_t>(r.landscape)].push_back(r.benefit_second_half);
     s.benefit_worst = std::max(s.benefit_worst, r.benefit);
   }
-  s.benefit_median = median(whole);
-  s.benefit_second_half_median = median(half);
-  for (std::size_t i = 0; i < landscape_kind_count; ++i) s.benefit_by_landscape[i] = median(by_landscape[i]);
+  s.benefit_median = median_or_0(whole);
+  s.benefit_second_half_median = median_or_0(half);
+  for (std::size_t i = 0; i < landscape_kind_count; ++i) s.benefit_by_landscape[i] = median_or_0(by_landscape[i]);
   return s;
 }
 

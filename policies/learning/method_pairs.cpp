@@ -1,5 +1,7 @@
 #include "policies/learning/method_pairs.hpp"
 
+#include "policies/median.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -17,13 +19,6 @@ struct neighbour {
   std::size_t sample{0};
   double size{0}; ///< log2 of bytes
 };
-
-double median(std::vector<double>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  if (values.size() % 2 == 1) return *middle;
-  return (*middle + *std::max_element(values.begin(), middle)) / 2;
-}
 
 /// Gathers scaled latencies of one transfer's neighbours, nearest first, per method.
 class neighbourhood {
@@ -89,8 +84,8 @@ std::vector<method_label> label_methods(std::span<const transfer_metrics> sample
     for (std::size_t i = 0; i < group.size(); ++i) {
       near.gather(group, i);
       if (!near.enough()) continue;
-      const double grpc = median(near.of(transfer_method::grpc));
-      const double zero_copy = median(near.of(transfer_method::zero_copy));
+      const double grpc = median_in(near.of(transfer_method::grpc));
+      const double zero_copy = median_in(near.of(transfer_method::zero_copy));
       const double gap = std::max(grpc, zero_copy) / std::min(grpc, zero_copy) - 1;
       labels.push_back({.sample = group[i].sample,
                         .faster = zero_copy < grpc ? transfer_method::zero_copy : transfer_method::grpc,

@@ -91,6 +91,7 @@ void pool_learning::restored(instant now) { note(on_gate(rollout_, settings_.rol
 
 void pool_learning::withdraw_model(const std::string& why, instant now) {
   note(withdraw(rollout_, settings_.rollout, why, now));
+  note_void(schedule_);
   block_.clear();
   evidence_ = {};
 }

@@ -50,7 +50,8 @@ public:
   void failed(const std::string& why, instant now);
   /// A stored model was loaded at start: it passed its gate once, and is observed again.
   void restored(instant now);
-  /// Takes the model back to observe: an operator, a corrupt file.
+  /// Takes the model back to observe: an operator, a corrupt file. A training under way no longer counts: its model
+  /// must not be served.
   void withdraw_model(const std::string& why, instant now);
 
   /// @returns the confidence from which the model decides; nothing: it only foretells.

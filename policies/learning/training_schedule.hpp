@@ -58,6 +58,8 @@ struct training_plan {
 
 void note_started(training_schedule& state, training_kind kind, instant now);
 void note_ended(training_schedule& state, training_outcome outcome, instant now);
+/// The training under way, if there is one, is neither a success nor a failure: nobody wants it any more.
+inline void note_void(training_schedule& state) { state.started.reset(); }
 /// The next training need not wait for its interval.
 inline void note_drift(training_schedule& state) { state.drift = true; }
 

@@ -31,6 +31,7 @@ enum class audit_kind : std::uint8_t {
   contention,       ///< two loops push against each other
   access_refused,   ///< somebody asked the API for what he may not; of the node, not of a loop
   experiment,       ///< a pool's experiment was drafted, began, ended or was decided; of the node
+  alert,            ///< something was lost or given up, and what goes on without it; of the node, not of a loop
 };
 
 /// One entry of the audit trail, as the policies produce it.
@@ -70,9 +71,10 @@ struct audit_record {
   case audit_kind::contention: return "contention";
   case audit_kind::access_refused: return "access_refused";
   case audit_kind::experiment: return "experiment";
+  case audit_kind::alert: return "alert";
   }
   return "?";
 }
-inline constexpr std::size_t audit_kind_count = 17;
+inline constexpr std::size_t audit_kind_count = 18;
 
 } // namespace homeostat

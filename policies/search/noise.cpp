@@ -1,5 +1,6 @@
 #include "policies/search/noise.hpp"
 
+#include "policies/median.hpp"
 #include "policies/search/chacha8.hpp"
 #include "policies/search/normal.hpp"
 
@@ -14,12 +15,6 @@ namespace homeostat {
 
 namespace {
 
-double median_of(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
-
 // How the size of the residuals grows with the level above the lowest mean: |r| ~ a + b * level, from the medians of
 // the lower and the upper half, which neither spikes nor a few good points can bend.
 std::vector<double> level_factors(std::span<const double> residuals, std::span<const double> levels) {
@@ -33,10 +28,10 @@ std::vector<double> level_factors(std::span<const double> residuals, std::span<c
     (2 * k < n ? low_size : high_size).push_back(std::abs(residuals[i]));
     (2 * k < n ? low_level : high_level).push_back(levels[i]);
   }
-  const double a = median_of(low_size);
-  const double rise = median_of(high_level) - median_of(low_level);
-  const double slope = rise > 0 ? std::max(0.0, median_of(high_size) - a) / rise : 0;
-  const double start = median_of(low_level);
+  const double a = upper_median(low_size);
+  const double rise = upper_median(high_level) - upper_median(low_level);
+  const double slope = rise > 0 ? std::max(0.0, upper_median(high_size) - a) / rise : 0;
+  const double start = upper_median(low_level);
   std::vector<double> factors(n, 1);
   if (a > 0)
     for (std::size_t i = 0; i < n; ++i) {
@@ -86,7 +81,7 @@ void fit_robustly(surrogate& model, std::span<const unit_point> points, std::spa
     factors = level_factors(residuals, levels);
     std::vector<double> relative(points.size());
     for (std::size_t i = 0; i < relative.size(); ++i) relative[i] = std::abs(residuals[i]) / std::sqrt(factors[i]);
-    const double usual = 1.4826 * median_of(relative);
+    const double usual = 1.4826 * upper_median(relative);
     for (std::size_t i = 0; i < relative.size(); ++i)
       if (usual > 0 && relative[i] > 2 * usual) factors[i] *= std::pow(relative[i] / (2 * usual), 2);
   }

@@ -1,5 +1,6 @@
 #include "policies/transfer/experiment.hpp"
 
+#include "policies/bit_mix.hpp"
 #include "policies/fnv1a.hpp"
 #include "policies/number_text.hpp"
 
@@ -155,10 +156,7 @@ std::expected<void, std::string> check(const experiment_settings& s) {
 }
 
 std::uint64_t session_hash(std::string_view salt, std::string_view session) noexcept {
-  std::uint64_t z = fnv1a(session, fnv1a({"\0", 1}, fnv1a(salt)));
-  z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9U;
-  z = (z ^ (z >> 27U)) * 0x94d049bb133111ebU;
-  return z ^ (z >> 31U);
+  return mixed_bits(fnv1a(session, fnv1a({"\0", 1}, fnv1a(salt))));
 }
 
 experiment_arm arm_of(const experiment_state& e, std::string_view session) {

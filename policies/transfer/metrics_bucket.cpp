@@ -4,6 +4,10 @@
 
 namespace homeostat {
 
+series_key key_of(const transfer_metrics& m) {
+  return {.size = size_class_of(m.data.data_size), .type = m.data.type, .method = m.method};
+}
+
 std::string text_of(const series_key& key) {
   return std::string(name_of(key.method)) + " " + std::string(name_of(key.type)) + " " +
          size_text(least_size(key.size));

@@ -21,6 +21,8 @@ struct series_key {
   friend auto operator<=>(const series_key&, const series_key&) = default;
 };
 
+/// @returns the series a transfer belongs to.
+[[nodiscard]] series_key key_of(const transfer_metrics& m);
 /// @returns "grpc tensor 9.51 MiB".
 [[nodiscard]] std::string text_of(const series_key& key);
 

@@ -18,10 +18,6 @@ std::size_t size_of(const metrics_bucket& b) {
 
 instant minute_of(instant t) { return std::chrono::floor<std::chrono::minutes>(t); }
 
-series_key key_of(const transfer_metrics& m) {
-  return {.size = size_class_of(m.data.data_size), .type = m.data.type, .method = m.method};
-}
-
 bool is_valid(const transfer_metrics& m) {
   const auto fine = [](double x) { return std::isfinite(x) && x >= 0; };
   return fine(m.latency_us) && fine(m.cpu_time_us) && fine(m.decision_time_us) && fine(m.predicted_latency_us) &&
@@ -174,6 +170,13 @@ std::map<series_key, std::map<instant, metrics_bucket>> metrics_store::series(in
   std::map<series_key, std::map<instant, metrics_bucket>> found;
   for (auto m = minutes_.lower_bound(minute_of(from)); m != minutes_.end() && m->first < to; ++m)
     for (const auto& [key, bucket] : m->second) found[key].emplace(m->first, bucket);
+  return found;
+}
+
+std::map<instant, metrics_bucket> metrics_store::series_of(const series_key& key, instant from, instant to) const {
+  std::map<instant, metrics_bucket> found;
+  for (auto m = minutes_.lower_bound(from); m != minutes_.end() && m->first < to; ++m)
+    if (const auto bucket = m->second.find(key); bucket != m->second.end()) found.emplace(m->first, bucket->second);
   return found;
 }
 

@@ -89,6 +89,8 @@ public:
   [[nodiscard]] std::expected<metrics_answer, std::string> query(const metrics_query& q) const;
   /// @returns every series seen in the range, minute by minute: what baselines and reports are made from.
   [[nodiscard]] std::map<series_key, std::map<instant, metrics_bucket>> series(instant from, instant to) const;
+  /// @returns the minutes of one series. @param from, to  whole minutes.
+  [[nodiscard]] std::map<instant, metrics_bucket> series_of(const series_key& key, instant from, instant to) const;
 
   /// @returns the buckets changed since the last call, for the durable copy; each is written whole.
   [[nodiscard]] std::vector<bucket_id> take_changed();

@@ -1,5 +1,6 @@
 #include "policies/transfer/performance_baseline.hpp"
 
+#include "policies/median.hpp"
 #include "policies/number_text.hpp"
 #include "policies/transfer/rank_test.hpp"
 
@@ -19,12 +20,6 @@ double log_us(double us) { return std::log(std::max(us, quantile_sketch::least_v
 double log_p50(const metrics_window& w) { return log_us(w.of.latency_p50_us); }
 double log_p95(const metrics_window& w) { return log_us(w.of.latency_p95_us); }
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
-
 template <class measure> std::vector<double> all(std::span<const metrics_window> windows, measure of) {
   std::vector<double> values;
   values.reserve(windows.size());
@@ -36,13 +31,13 @@ double reach_around(const std::vector<double>& values, double middle, const base
   std::vector<double> off;
   off.reserve(values.size());
   for (double v : values) off.push_back(std::abs(v - middle));
-  return std::clamp(3 * mad_to_sigma * median(std::move(off)), std::log1p(s.band), std::log1p(s.widest_band));
+  return std::clamp(3 * mad_to_sigma * upper_median(std::move(off)), std::log1p(s.band), std::log1p(s.widest_band));
 }
 
 baseline_anchor anchor_of(std::span<const metrics_window> windows, instant now, const baseline_settings& s) {
   const std::vector<double> p50 = all(windows, log_p50), p95 = all(windows, log_p95);
-  baseline_anchor a{.p50 = median(p50),
-                    .p95 = median(p95),
+  baseline_anchor a{.p50 = upper_median(p50),
+                    .p95 = upper_median(p95),
                     .reach_p50 = 0,
                     .reach_p95 = 0,
                     .generation = windows.back().of.last_generation,

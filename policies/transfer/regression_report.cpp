@@ -1,5 +1,6 @@
 #include "policies/transfer/regression_report.hpp"
 
+#include "policies/median.hpp"
 #include "policies/number_text.hpp"
 #include "policies/transfer/rank_test.hpp"
 
@@ -21,13 +22,7 @@ template <class measure> std::vector<double> all(windows ws, measure of) {
   return values;
 }
 
-template <class measure> double median(windows ws, measure of) {
-  std::vector<double> values = all(ws, of);
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
+template <class measure> double median(windows ws, measure of) { return ws.empty() ? 0 : upper_median(all(ws, of)); }
 
 double log_of(const metrics_summary& s, regressed_measure m) {
   const double us = m == regressed_measure::latency_p50 ? s.latency_p50_us : s.latency_p95_us;

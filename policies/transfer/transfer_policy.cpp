@@ -33,17 +33,6 @@ goal_weights weights_of(transfer_goal goal) noexcept {
   return {0.8, 0.1, 0.1};
 }
 
-std::vector<std::string> decision_metric_names() {
-  std::vector<std::string> names{"available_memory", "compressed",  "cpu_load",       "data_size", "hour",
-                                 "in_flight",        "memory_used", "recent_slowdown"};
-  for (std::size_t i = 0; i < data_type_count; ++i)
-    names.push_back("type_" + std::string(name_of(static_cast<data_type>(i))));
-  for (std::size_t i = 0; i < data_format_count; ++i)
-    names.push_back("format_" + std::string(name_of(static_cast<data_format>(i))));
-  std::ranges::sort(names);
-  return names;
-}
-
 std::expected<void, std::string> check(const transfer_policy& p) {
   const auto share = [](const char* name, double value, double low, double high) -> std::expected<void, std::string> {
     if (value >= low && value <= high) return {};

@@ -85,8 +85,8 @@ int show_pool(const common_options& common, const std::string& pool) {
   if (!model.gate().empty()) fmt::print("gate       {}\n", model.gate());
   if (!model.failure().empty()) fmt::print("trouble    {}\n", model.failure());
   if (!view.metrics_error().empty())
-    fmt::print("metrics    not written: {}; {} transfers lost to the file\n", view.metrics_error(),
-               view.metrics_refused());
+    fmt::print("metrics    not written: {}; {} rows wait, {} transfers lost to the file\n", view.metrics_error(),
+               view.metrics_waiting(), view.metrics_refused());
   return exit_code::ok;
 }
 

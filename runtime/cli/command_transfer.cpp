@@ -1,5 +1,6 @@
 #include "messages/json.hpp"
 #include "messages/transfer.pb.h"
+#include "policies/enum_names.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/interrupt.hpp"
 #include "runtime/cli/words.hpp"
@@ -68,13 +69,9 @@ int run_bench(bench_flags& flags, bool json) {
   if (auto ok = check(options.policy); !ok) return failed(ok.error());
   options.types.clear();
   for (const std::string& name : flags.types) {
-    bool known = false;
-    for (std::size_t i = 0; i < data_type_count; ++i)
-      if (name_of(static_cast<data_type>(i)) == name) {
-        options.types.push_back(static_cast<data_type>(i));
-        known = true;
-      }
-    if (!known) return failed("--types has '" + name + "', expected binary, tensor, dataframe, text or other");
+    const auto type = named<data_type, data_type_count>(name);
+    if (!type) return failed("a type in --types " + type.error());
+    options.types.push_back(*type);
   }
   constexpr std::uint64_t most = std::uint64_t{4} << 30; // what the receiving process accepts
   if (options.largest > most)

@@ -66,6 +66,7 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? exit_code::ok : exit_code::usage; }
   catch_interrupts();
+  survive_size_limits();
   try {
     return run(file);
   } catch (const std::exception& e) {

@@ -30,6 +30,8 @@ void catch_interrupts() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
+void survive_size_limits() { signal(SIGXFSZ, SIG_IGN); }
+
 bool wait_for_interrupt(std::chrono::steady_clock::time_point until) {
   const sigset_t set = interrupt_signals();
   while (!interrupted.load()) {

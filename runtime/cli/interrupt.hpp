@@ -8,6 +8,10 @@ namespace homeostat {
 /// start.
 void catch_interrupts();
 
+/// From here on a file that reached its size limit (RLIMIT_FSIZE) refuses a write, as a full disk does, instead of
+/// ending the process.
+void survive_size_limits();
+
 /// Waits until a time or an interrupt. @returns true if one has come, also for every later call.
 [[nodiscard]] bool wait_for_interrupt(std::chrono::steady_clock::time_point until);
 

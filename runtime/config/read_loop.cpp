@@ -1,3 +1,4 @@
+#include "policies/bit_mix.hpp"
 #include "policies/find_named.hpp"
 #include "policies/fnv1a.hpp"
 #include "policies/number_text.hpp"
@@ -146,13 +147,8 @@ template <class Named> std::vector<std::string> names_in(const std::vector<Named
 }
 
 /// Different loops of one node draw different numbers, and the same ones after a restart.
-/// FNV-1a over the name, then splitmix64's finaliser.
 std::uint64_t seed_of(std::uint64_t node_seed, std::string_view loop) {
-  std::uint64_t h = fnv1a(loop);
-  h += node_seed * 0x9e3779b97f4a7c15U;
-  h = (h ^ (h >> 30U)) * 0xbf58476d1ce4e5b9U;
-  h = (h ^ (h >> 27U)) * 0x94d049bb133111ebU;
-  return h ^ (h >> 31U);
+  return mixed_bits(fnv1a(loop) + node_seed * golden_step);
 }
 
 /// @returns the settings of the loop's policy; not sound when that is unknown or broken.

@@ -1,4 +1,5 @@
 // The transfer section of a pool: how it decides between gRPC and shared memory.
+#include "policies/enum_names.hpp"
 #include "policies/transfer/policy_knobs.hpp"
 #include "runtime/config/formula.hpp"
 #include "runtime/config/readers.hpp"
@@ -20,18 +21,8 @@ constexpr std::array<field<transfer_policy>, 6> transfer_fields{{
     {"cpu_pressure_threshold", &transfer_policy::cpu_pressure_threshold},
 }};
 
-constexpr std::array<std::string_view, 4> goal_names{"balanced", "minimize_latency", "maximize_throughput",
-                                                     "minimize_memory"};
-constexpr std::array<std::string_view, 2> method_names{"grpc", "zero_copy"};
-
-const std::vector<std::string>& type_names() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> made;
-    for (std::size_t i = 0; i < data_type_count; ++i) made.emplace_back(name_of(static_cast<data_type>(i)));
-    return made;
-  }();
-  return names;
-}
+constexpr std::size_t goal_count = static_cast<std::size_t>(transfer_goal::minimize_memory) + 1;
+const auto& type_names() { return names_of<data_type, data_type_count>(); }
 
 void read_size(const mapping& m, std::string_view key, std::uint64_t& target) {
   const auto v = m.find(key);
@@ -82,7 +73,7 @@ const key_table& transfer_keys() {
 const key_table& threshold_override_keys() {
   static const key_table table = [] {
     std::vector<key> keys;
-    for (const std::string& name : type_names()) keys.push_back({.name = name});
+    for (const std::string_view name : type_names()) keys.push_back({.name = name});
     return key_table{"threshold_overrides", keys};
   }();
   return table;
@@ -96,11 +87,11 @@ const key_table& transfer_rule_keys() {
   return table;
 }
 const word_set& transfer_goal_words() {
-  static const word_set set{"transfer_goal", goal_names};
+  static const word_set set{"transfer_goal", names_of<transfer_goal, goal_count>()};
   return set;
 }
 const word_set& transfer_method_words() {
-  static const word_set set{"transfer_method", method_names};
+  static const word_set set{"transfer_method", names_of<transfer_method, transfer_method_count>()};
   return set;
 }
 

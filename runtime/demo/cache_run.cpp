@@ -5,10 +5,10 @@
 #include "runtime/demo/audit_count.hpp"
 #include "runtime/demo/cache_config.hpp"
 #include "runtime/demo/live_view.hpp"
-#include "runtime/demo/scratch_folder.hpp"
 #include "runtime/gateway/api.hpp"
 #include "runtime/node/node.hpp"
 #include "runtime/plants/cache/cache_demo.hpp"
+#include "runtime/scratch_folder.hpp"
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>

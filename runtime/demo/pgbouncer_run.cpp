@@ -1,14 +1,15 @@
 #include "runtime/demo/pgbouncer_run.hpp"
 
 #include "messages/json.hpp"
+#include "policies/median.hpp"
 #include "runtime/cli/interrupt.hpp"
 #include "runtime/demo/audit_count.hpp"
 #include "runtime/demo/pgbouncer_files.hpp"
 #include "runtime/demo/rig.hpp"
-#include "runtime/demo/scratch_folder.hpp"
 #include "runtime/gateway/api.hpp"
 #include "runtime/node/node.hpp"
 #include "runtime/plants/pgbouncer/pgbouncer_plant.hpp"
+#include "runtime/scratch_folder.hpp"
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
@@ -156,15 +157,11 @@ private:
                  tuned.back(), fixed.back(), ratios.back());
     }
     if (!set(tuned_value)) return false;
-    const auto median = [](std::vector<double> v) {
-      std::ranges::sort(v);
-      return v[v.size() / 2];
-    };
     auto* part = summary.add_parts();
     part->set_name(w.name);
-    part->set_tuned(median(tuned));
-    part->set_fixed(median(fixed));
-    part->set_gain(median(ratios) - 1);
+    part->set_tuned(upper_median(tuned));
+    part->set_fixed(upper_median(fixed));
+    part->set_gain(upper_median(ratios) - 1);
     part->set_windows(static_cast<std::uint32_t>(2 * pairs_));
     (*summary.mutable_knobs())[std::string("default_pool_size, ") + w.name] = tuned_value;
     return true;

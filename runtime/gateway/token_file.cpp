@@ -1,5 +1,7 @@
 #include "runtime/gateway/token_file.hpp"
 
+#include "runtime/ports/descriptor.hpp"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -22,17 +24,6 @@ namespace {
 
 constexpr std::size_t file_limit = std::size_t{1} << 20;
 constexpr std::string_view hex_digits = "0123456789abcdef";
-
-/// A file descriptor that closes itself.
-struct descriptor {
-  int fd{-1};
-  explicit descriptor(int number) : fd(number) {}
-  ~descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-};
 
 std::string failure(const std::filesystem::path& file, const std::string& what) {
   return file.string() + ": " + what + ": " + std::strerror(errno);
@@ -110,8 +101,8 @@ std::expected<void, std::string> replace(const std::filesystem::path& file, cons
   const std::string temporary = file.string() + "." + std::to_string(getpid()) + ".new";
   {
     const descriptor out(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (out.fd < 0) return std::unexpected(failure(temporary, "cannot be written"));
-    if (::write(out.fd, text.data(), text.size()) != static_cast<ssize_t>(text.size()) || fsync(out.fd) != 0) {
+    if (out.get() < 0) return std::unexpected(failure(temporary, "cannot be written"));
+    if (::write(out.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || fsync(out.get()) != 0) {
       auto why = failure(temporary, "cannot be written");
       unlink(temporary.c_str());
       return std::unexpected(std::move(why));
@@ -128,12 +119,12 @@ template <class Change>
 std::expected<void, std::string> edit(const std::filesystem::path& file, int flags, Change change) {
   while (true) {
     const descriptor in(::open(file.c_str(), O_RDWR | O_CLOEXEC | flags, 0600));
-    if (in.fd < 0) return std::unexpected(failure(file, "cannot be opened"));
-    if (flock(in.fd, LOCK_EX) != 0) return std::unexpected(failure(file, "cannot be locked"));
+    if (in.get() < 0) return std::unexpected(failure(file, "cannot be opened"));
+    if (flock(in.get(), LOCK_EX) != 0) return std::unexpected(failure(file, "cannot be locked"));
     struct stat ours{}, present{};
-    if (fstat(in.fd, &ours) != 0 || stat(file.c_str(), &present) != 0 || ours.st_ino != present.st_ino)
+    if (fstat(in.get(), &ours) != 0 || stat(file.c_str(), &present) != 0 || ours.st_ino != present.st_ino)
       continue; // somebody replaced it while we waited for the lock
-    const auto old = content(file, in.fd);
+    const auto old = content(file, in.get());
     if (!old) return std::unexpected(old.error());
     const auto tokens = parse(file, *old);
     if (!tokens) return std::unexpected(tokens.error());
@@ -156,8 +147,8 @@ std::array<std::byte, 32> sha256(std::string_view text) {
 
 std::expected<std::vector<api_token>, std::string> read_tokens(const std::filesystem::path& file) {
   const descriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (in.fd < 0) return std::unexpected(failure(file, "cannot be opened"));
-  const auto text = content(file, in.fd);
+  if (in.get() < 0) return std::unexpected(failure(file, "cannot be opened"));
+  const auto text = content(file, in.get());
   if (!text) return std::unexpected(text.error());
   return parse(file, *text);
 }

@@ -15,9 +15,9 @@ constexpr std::size_t longest_session = 256; ///< it is hashed for each decision
 /// @returns what a decision rested on, from the answer that told it.
 std::expected<decision_basis, std::string> basis_from(const v1::TransferDecision& d) {
   if (d.reason().empty()) return std::unexpected(std::string("reason is missing, expected the answer of /decide"));
-  const auto reason = named<decision_reason>(d.reason(), decision_reason_count, "reason");
+  const auto reason = named_or_first<decision_reason, decision_reason_count>(d.reason(), "reason");
   if (!reason) return std::unexpected(reason.error());
-  const auto under = named<pressure>(d.pressure(), pressure_count, "pressure");
+  const auto under = named_or_first<pressure, pressure_count>(d.pressure(), "pressure");
   if (!under) return std::unexpected(under.error());
   for (const auto& [name, value] : {std::pair{"grpcUs", d.grpc_us()}, {"zeroCopyUs", d.zero_copy_us()}})
     if (!std::isfinite(static_cast<float>(value)) || value < 0)
@@ -40,9 +40,9 @@ std::expected<decision_basis, std::string> basis_from(const v1::TransferDecision
 } // namespace
 
 std::expected<transfer_characteristics, std::string> characteristics_from(const v1::TransferData& data) {
-  const auto type = named<data_type>(data.type(), data_type_count, "type");
+  const auto type = named_or_first<data_type, data_type_count>(data.type(), "type");
   if (!type) return std::unexpected(type.error());
-  const auto format = named<data_format>(data.format(), data_format_count, "format");
+  const auto format = named_or_first<data_format, data_format_count>(data.format(), "format");
   if (!format) return std::unexpected(format.error());
   if (data.session().size() > longest_session)
     return std::unexpected("session has " + std::to_string(data.session().size()) + " bytes, expected at most " +
@@ -52,7 +52,7 @@ std::expected<transfer_characteristics, std::string> characteristics_from(const 
 
 std::expected<transfer_method, std::string> method_from(const std::string& name) {
   if (name.empty()) return std::unexpected(std::string("method is missing, expected grpc or zero_copy"));
-  return named<transfer_method>(name, transfer_method_count, "method");
+  return named_or_first<transfer_method, transfer_method_count>(name, "method");
 }
 
 std::expected<transfer_metrics, std::string> metrics_from(const v1::TransferOutcome& outcome,
@@ -94,13 +94,12 @@ std::expected<experiment_place, std::string>
 place_from(const v1::TransferOutcome& outcome, const transfer_pool& pool,
            const std::optional<pool_experiments::running_experiment>& running) {
   const std::string& session = outcome.data().session();
-  const std::string& experiment =
-      outcome.experiment().empty() ? outcome.decision().experiment() : outcome.experiment();
+  const std::string& experiment = outcome.experiment().empty() ? outcome.decision().experiment() : outcome.experiment();
   const std::string& named_arm = outcome.arm().empty() ? outcome.decision().arm() : outcome.arm();
   if (experiment.empty() && named_arm.empty()) return experiment_place{};
   if (experiment.empty() || named_arm.empty() || session.empty())
     return std::unexpected(std::string("experiment, arm and data.session belong together, as the decision said them"));
-  const auto arm = named<experiment_arm>(named_arm, experiment_arm_count, "arm");
+  const auto arm = named_or_first<experiment_arm, experiment_arm_count>(named_arm, "arm");
   if (!arm) return std::unexpected(arm.error());
   if (!running || running->name != experiment) return experiment_place{};
   const experiment_place place = pool.place_of(session);
@@ -233,6 +232,7 @@ v1::PoolView message_of(const transfer_pool& pool, const transfer_pools& all) {
   const metrics_writer_stats written = all.metrics().written();
   view.set_metrics_refused(written.refused_samples);
   view.set_metrics_error(written.last_error);
+  view.set_metrics_waiting(written.pending_rows);
   return view;
 }
 

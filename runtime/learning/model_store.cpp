@@ -1,5 +1,7 @@
 #include "runtime/learning/model_store.hpp"
 
+#include "runtime/ports/descriptor.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -30,32 +32,22 @@ failure system_refused(const fs::path& path, const char* what, int error) {
   return failure(path.string() + " " + what + ": " + std::generic_category().message(error));
 }
 
-struct descriptor {
-  int fd;
-  explicit descriptor(int value) : fd(value) {}
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  ~descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
 std::expected<void, std::string> write_synced(const fs::path& path, std::string_view bytes) {
   const descriptor out(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (out.fd < 0) return system_refused(path, "cannot be written", errno);
+  if (out.get() < 0) return system_refused(path, "cannot be written", errno);
   while (!bytes.empty()) {
-    const ssize_t written = ::write(out.fd, bytes.data(), bytes.size());
+    const ssize_t written = ::write(out.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) return system_refused(path, "cannot be written", errno);
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (::fsync(out.fd) != 0) return system_refused(path, "cannot be synced", errno);
+  if (::fsync(out.get()) != 0) return system_refused(path, "cannot be synced", errno);
   return {};
 }
 
 std::expected<void, std::string> sync_folder(const fs::path& folder) {
   const descriptor d(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (d.fd < 0 || ::fsync(d.fd) != 0) return system_refused(folder, "cannot be synced", errno);
+  if (d.get() < 0 || ::fsync(d.get()) != 0) return system_refused(folder, "cannot be synced", errno);
   return {};
 }
 

@@ -57,7 +57,7 @@ v1::TransferAdviceList message_of(const std::vector<transfer_recommendation>& ad
 }
 
 std::expected<transfer_recommendation, std::string> advice_from(const v1::TransferAdvice& m, std::string pool) {
-  const auto state = named<advice_state>(m.state(), advice_state_count, "state");
+  const auto state = named_or_first<advice_state, advice_state_count>(m.state(), "state");
   if (!state) return std::unexpected("advice " + m.id() + ": " + state.error());
   transfer_recommendation r;
   r.id = m.id();
@@ -82,7 +82,7 @@ std::expected<transfer_recommendation, std::string> advice_from(const v1::Transf
   if (m.has_applied_us()) r.applied = instant_of(m.applied_us());
   if (m.has_outcome()) {
     const v1::AdviceOutcome& o = m.outcome();
-    const auto verdict = named<outcome_verdict>(o.verdict(), outcome_verdict_count, "verdict");
+    const auto verdict = named_or_first<outcome_verdict, outcome_verdict_count>(o.verdict(), "verdict");
     if (!verdict) return std::unexpected("advice " + m.id() + ": " + verdict.error());
     r.outcome = {.verdict = *verdict,
                  .measured = {.share = o.share(), .low = o.low(), .high = o.high()},

@@ -135,6 +135,7 @@ std::expected<void, std::string> governed_pool::change(const edit& what, duratio
   if (!policy) return std::unexpected(policy.error());
   if (auto ok = check(*policy); !ok) return ok;
   if (*policy == before && !uncertain_) return {};
+  if (!store_) return pool_.set_policy(std::move(*policy), wall_now());
   uncertain_ = true; // until the store has answered, a crash may bring up either
   const auto kept =
       durable(submit(*store_, policy_key(pool_.name()), encode(kept_policy{configured_, *policy})), patience);
@@ -144,7 +145,7 @@ std::expected<void, std::string> governed_pool::change(const edit& what, duratio
 }
 
 void governed_pool::recall_learned(const pool_note& note) {
-  if (!pool_.policy().learning_enabled) return;
+  if (!store_ || !pool_.policy().learning_enabled) return;
   const auto bytes = load_now(*store_, learned_key(pool_.name()));
   if (!bytes) return note(pool_.name(), "what it learned cannot be read, it begins afresh: " + bytes.error());
   if (!*bytes) return;
@@ -156,7 +157,7 @@ void governed_pool::recall_learned(const pool_note& note) {
 
 void governed_pool::keep_learned() {
   const std::lock_guard hold(keeping_);
-  if (!pool_.policy().learning_enabled) return; // nothing of it decides, nor is it to come back
+  if (!store_ || !pool_.policy().learning_enabled) return; // nothing of it decides, nor is it to come back
   std::string bytes = encode(pool_.memory());
   const std::uint64_t now = fnv1a(bytes);
   if (now != kept_ && submit(*store_, learned_key(pool_.name()), std::move(bytes))) kept_ = now;
@@ -167,6 +168,7 @@ std::expected<void, std::string> governed_pool::forget_learned(const std::string
   {
     const std::lock_guard hold(keeping_);
     pool_.reset(wall_now(), why);
+    if (!store_) return {};
     kept = submit(*store_, learned_key(pool_.name()), "");
     kept_ = 0;
   }

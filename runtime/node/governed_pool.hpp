@@ -31,7 +31,8 @@ using pool_note = std::function<void(const std::string&, const std::string&)>;
 /// on the store.
 class governed_pool final : public plant_sensor, public plant_actuator {
 public:
-  /// @param pool  outlives this.  @param configured  its policy in the configuration.  @param store  keeps the policy.
+  /// @param pool  outlives this.  @param configured  its policy in the configuration.  @param store  keeps the policy;
+  /// nullptr: nobody does.
   governed_pool(transfer_pool& pool, transfer_policy configured, std::shared_ptr<store_port> store);
 
   /// @returns what was recorded since the last call, relative costs by the goal in force.

@@ -107,10 +107,12 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
   if (!opened) return std::unexpected(opened.error().what);
   store_ = std::make_shared<store_adapter>(std::shared_ptr<store>(std::move(*opened)));
 
-  const auto note = [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); };
+  const pool_notes tell{
+      .note = [](const std::string& pool, const std::string& text) { spdlog::info("pool {}: {}", pool, text); },
+      .alert = [this](const std::string& pool, const std::string& text) { alert(pool, text); }};
   try {
     transfers_ = std::make_unique<transfer_pools>(config_.pools, config_.seed, config_.store_path, store_,
-                                                  time_.at(system_->clock().now()), note);
+                                                  time_.at(system_->clock().now()), tell);
   } catch (const std::exception& e) { return std::unexpected(std::string(e.what())); }
   if (auto ok = restore_experiments(); !ok) return ok;
   std::map<std::string, std::pair<plant, source_config>> plants;
@@ -141,6 +143,7 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
   }
   setup.authority = set_up_authority();
   setup.learning = transfers_->learning_port();
+  setup.analysis = transfers_->analysis_port();
   root_ = system_->spawn(node_supervisor, std::move(setup));
   advisor_ = std::make_unique<pool_advisor>(
       *transfers_,
@@ -153,7 +156,7 @@ std::expected<void, std::string> node::assemble(const plant_factory& make) {
             return std::move(*value);
           },
           .now = [this] { return now(); },
-          .note = note});
+          .note = tell.note});
   for (loop_ports& ports : ports_) ports.telemetry->start();
   return {};
 }
@@ -258,6 +261,20 @@ std::expected<command_result, std::string> node::command(const std::string& loop
                  result = std::unexpected("loop " + loop + " does not answer: " + system_->render(reason));
                });
   return result;
+}
+
+void node::alert(const std::string& pool, const std::string& text) {
+  const std::string who = pool.empty() ? "pools" : "pool " + pool;
+  spdlog::warn("{}: {}", who, text);
+  record({.time = now(),
+          .kind = audit_kind::alert,
+          .source = who,
+          .actor = "homeostat",
+          .evidence = {},
+          .before = {},
+          .after = {},
+          .reason = {},
+          .text = text});
 }
 
 void node::record(audit_record record) {

@@ -69,6 +69,7 @@ private:
   };
   [[nodiscard]] authority_settings set_up_authority() const;
   [[nodiscard]] std::optional<proposal_fate> fate_of(const std::string& proposal);
+  void alert(const std::string& pool, const std::string& text);
   explicit node(node_config config);
   std::expected<void, std::string> assemble(const plant_factory& make);
   std::expected<void, std::string> restore_experiments();

@@ -22,12 +22,12 @@ class transfer_pools {
 public:
   /// Blocks while it reads what was kept.
   /// @param pools  those without a transfer section are left out.  @param beside  path of the node's store; models and
-  /// metrics lie beside it.  @param store  keeps policies changed at run time and what was learned.
-  /// @param note  for the log: pool, what happened.
+  /// metrics lie beside it.  @param store  keeps policies changed at run time and what was learned; nullptr: nobody
+  /// does.
   /// @throws std::invalid_argument on a policy that check() or the rules' expressions refuse; std::runtime_error when
   /// the store cannot be read.
   transfer_pools(const std::vector<pool_config>& pools, std::uint64_t seed, const std::string& beside,
-                 std::shared_ptr<store_port> store, instant now, pool_note note);
+                 std::shared_ptr<store_port> store, instant now, pool_notes tell);
   transfer_pools(const transfer_pools&) = delete;
   transfer_pools& operator=(const transfer_pools&) = delete;
 
@@ -45,12 +45,15 @@ public:
   [[nodiscard]] std::shared_ptr<transfer_port> port_of(const std::string& name) const;
   /// @returns what the node's learning engine works on; empty if there is no pool at all.
   [[nodiscard]] std::shared_ptr<transfer_port> learning_port() const;
+  /// @returns what the node's performance analyzer works on; empty if there is no pool at all.
+  [[nodiscard]] std::shared_ptr<transfer_port> analysis_port() const;
   /// @pre there is a pool
   [[nodiscard]] learning_service& learning() const { return *learning_; }
   [[nodiscard]] metrics_service& metrics() const { return *metrics_; }
   [[nodiscard]] pool_experiments& experiments() const { return *experiments_; }
 
 private:
+  pool_notes tell_;
   std::vector<std::unique_ptr<transfer_pool>> pools_;
   std::vector<std::shared_ptr<governed_pool>> governed_; ///< one per pool
   std::unique_ptr<metrics_service> metrics_;

@@ -1,8 +1,8 @@
 #include "runtime/transfer/grpc_channel.hpp"
 
 #include "messages/transfer.grpc.pb.h"
+#include "runtime/ports/descriptor.hpp"
 #include "runtime/transfer/cpu_clock.hpp"
-#include "runtime/transfer/descriptor.hpp"
 
 #include <algorithm>
 #include <cerrno>

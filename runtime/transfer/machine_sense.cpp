@@ -1,5 +1,7 @@
 #include "runtime/transfer/machine_sense.hpp"
 
+#include "runtime/transfer/control_group.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <fstream>
@@ -36,24 +38,16 @@ machine_sense::machine_sense(std::string proc, const std::string& groups) : proc
   // A limit above what there is limits nothing.
   std::uint64_t least = number_after(proc_ + "/meminfo", "MemTotal:") * 1024;
   if (least == 0) least = no_limit;
-  std::ifstream lines(proc_ + "/self/cgroup");
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    std::string path = line.substr(second + 1);
-    const bool second_version = controllers.empty();
-    if (!second_version && controllers != "memory") continue;
+  for (memory_group group : own_memory_groups(proc_, groups)) {
+    std::string& path = group.path;
     // Up to the root, which in a container is the group itself: its path names a folder that only the host sees.
     for (;;) {
       while (path.ends_with('/')) path.pop_back();
-      const std::string folder = (second_version ? groups : groups + "/memory") + path;
-      const auto limit = number_in(folder + (second_version ? "/memory.max" : "/memory.limit_in_bytes"));
+      const auto limit = number_in(group.folder() + (group.version_2 ? "/memory.max" : "/memory.limit_in_bytes"));
       if (limit && *limit < least) {
         least = *limit;
-        memory_folder_ = folder;
-        version_2_ = second_version;
+        memory_folder_ = group.folder();
+        version_2_ = group.version_2;
       }
       if (path.empty()) break;
       path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));

@@ -10,6 +10,8 @@ constexpr duration flush_every = 1s;
 constexpr duration judge_every = 60s;
 /// Windows this old tell a report when something began.
 constexpr duration report_span = 24h;
+/// Samples of a pool between two flushes: as many as the writer lets wait.
+constexpr std::size_t most_unwritten = metrics_writer_limits{}.max_pending_rows;
 constexpr metrics_window_settings window_rules{};
 constexpr baseline_settings baseline_rules{};
 constexpr report_settings report_rules{};
@@ -27,24 +29,23 @@ struct metrics_service::one {
   const transfer_pool* pool{nullptr};
   metrics_store store;
   std::vector<transfer_metrics> unwritten;
-  std::map<series_key, performance_baseline> baselines;
+  baseline_watch watch;
   std::vector<generation_start> starts;
   std::array<method_counts, transfer_method_count> by_method{};
 };
 
-metrics_service::metrics_service(const std::filesystem::path& file,
-                                 std::function<void(const std::string&, const std::string&)> note)
-    : note_(std::move(note)) {
+metrics_service::metrics_service(const std::filesystem::path& file, pool_notes tell) : tell_(std::move(tell)) {
   metrics_file_options options;
   options.path = file;
   options.replace_damaged = true; // metrics may be thrown away; the damaged file is kept beside
   auto opened = metrics_file::open(options);
   if (!opened) {
-    note_("", "transfer metrics are kept in memory only: " + opened.error().what);
+    no_file_ = opened.error().what;
+    tell_.alert("", "transfer metrics are kept in memory only: " + no_file_);
     return;
   }
   if ((*opened)->replaced_damaged())
-    note_("", file.string() + " was damaged; it is kept as .damaged, a new one is begun");
+    tell_.alert("", file.string() + " was damaged; it is kept as .damaged, a new one is begun");
   file_ = opened->get();
   writer_ = std::make_unique<metrics_writer>(std::move(*opened));
 }
@@ -54,12 +55,13 @@ void metrics_service::add(const transfer_pool& pool, instant now) {
   added->pool = &pool;
   if (file_ != nullptr) {
     if (const auto loaded = file_->load(pool.name(), added->store, now); !loaded)
-      note_(pool.name(), "no earlier transfer metrics: " + loaded.error().what);
+      tell_.alert(pool.name(), "no earlier transfer metrics: " + loaded.error().what);
     else if (loaded->unreadable > 0)
-      note_(pool.name(), std::to_string(loaded->unreadable) + " rows of earlier metrics are unreadable and left out");
+      tell_.alert(pool.name(),
+                  std::to_string(loaded->unreadable) + " rows of earlier metrics are unreadable and left out");
   }
+  added->watch.show_all(added->store, added->starts, now, baseline_rules);
   const std::lock_guard hold(mutex_);
-  show_baselines(*added, now);
   pools_.push_back(std::move(added));
 }
 
@@ -73,7 +75,11 @@ void metrics_service::observe(const std::string& pool, const transfer_metrics& d
   one* of = find(pool);
   if (of == nullptr || of->store.record(done, now) != record_outcome::recorded) return;
   of->by_method[static_cast<std::size_t>(done.method)].add(done);
-  if (writer_) of->unwritten.push_back(done);
+  of->watch.note(key_of(done), now);
+  if (no_file_.empty() && of->unwritten.size() < most_unwritten)
+    of->unwritten.push_back(done);
+  else
+    ++unqueued_;
   if (of->starts.empty() || of->starts.back().generation < done.generation) {
     of->starts.push_back({done.generation, done.timestamp});
     if (of->starts.size() > 256) of->starts.erase(of->starts.begin());
@@ -85,19 +91,13 @@ std::map<series_key, std::vector<metrics_window>> metrics_service::windows(const
   return windows_by_series(of.store.series(from, to));
 }
 
-void metrics_service::show_baselines(one& of, instant to) {
-  // Only whole minutes: the present one is still growing.
-  const instant end = std::chrono::floor<std::chrono::minutes>(to);
-  for (const auto& [key, all] : windows(of, instant{}, end)) {
-    performance_baseline& baseline = of.baselines[key];
-    for (const metrics_window& window : all)
-      if (window.end > baseline.last) (void)homeostat::observe(baseline, window, of.starts, baseline_rules);
-  }
-}
-
 void metrics_service::review(instant now) {
   const std::lock_guard hold(mutex_);
-  const bool flush = writer_ && now - flushed_ >= flush_every;
+  if (writer_) {
+    no_file_.clear(); // whoever gave up looks again
+    tell_trouble(writer_->stats());
+  }
+  const bool flush = no_file_.empty() && now - flushed_ >= flush_every;
   const bool judge = now - judged_ >= judge_every;
   if (flush) flushed_ = now;
   if (judge) judged_ = now;
@@ -110,9 +110,18 @@ void metrics_service::review(instant now) {
     }
     if (judge) {
       of->store.expire(now);
-      show_baselines(*of, now);
+      of->watch.show(of->store, of->starts, now, baseline_rules);
     }
   }
+}
+
+void metrics_service::tell_trouble(const metrics_writer_stats& stats) {
+  if (stats.last_error.empty() == !troubled_) return;
+  troubled_ = !troubled_;
+  if (troubled_)
+    tell_.alert("", "transfer metrics cannot be written, they wait in memory: " + stats.last_error);
+  else
+    tell_.note("", "transfer metrics are written again");
 }
 
 std::expected<metrics_answer, std::string> metrics_service::query(const std::string& pool,
@@ -127,7 +136,7 @@ regression_report metrics_service::regressions(const std::string& pool, instant 
   const std::lock_guard hold(mutex_);
   const one* of = find(pool);
   if (of == nullptr) return {};
-  return report_regressions(of->baselines, windows(*of, now - report_span, now), of->starts, report_rules, now);
+  return report_regressions(of->watch.baselines, windows(*of, now - report_span, now), of->starts, report_rules, now);
 }
 
 pool_findings metrics_service::findings(const std::string& pool, instant now) const {
@@ -135,7 +144,7 @@ pool_findings metrics_service::findings(const std::string& pool, instant now) co
   const one* of = find(pool);
   if (of == nullptr) return {};
   const auto series = of->store.series(now - report_span, now);
-  const auto baselines = of->baselines;
+  const auto baselines = of->watch.baselines;
   const auto starts = of->starts;
   hold.unlock();
   const transfer_policy policy = of->pool->policy();
@@ -167,7 +176,7 @@ std::expected<std::size_t, std::string> metrics_service::accept(const std::strin
   for (auto& [key, all] : windows(*of, now - report_rules.recent_within, now)) {
     if (all.size() > baseline_rules.min_windows)
       all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(baseline_rules.min_windows));
-    if (auto taken = accept_baseline(of->baselines[key], all, who, now, baseline_rules))
+    if (auto taken = accept_baseline(of->watch.baselines[key], all, who, now, baseline_rules))
       ++moved;
     else
       refused = text_of(key) + ": " + taken.error();
@@ -194,6 +203,21 @@ metrics_counts metrics_service::counts(const std::string& pool) const {
   return of == nullptr ? metrics_counts{} : of->store.counts();
 }
 
-metrics_writer_stats metrics_service::written() const { return writer_ ? writer_->stats() : metrics_writer_stats{}; }
+metrics_writer_stats metrics_service::written() const {
+  metrics_writer_stats stats = writer_ ? writer_->stats() : metrics_writer_stats{};
+  const std::lock_guard hold(mutex_);
+  stats.refused_samples += unqueued_;
+  if (!no_file_.empty()) stats.last_error = no_file_;
+  return stats;
+}
+
+void metrics_service::abandon(const std::string& why) {
+  const std::lock_guard hold(mutex_);
+  no_file_ = why;
+  for (const auto& of : pools_) {
+    unqueued_ += of->unwritten.size();
+    of->unwritten.clear();
+  }
+}
 
 } // namespace homeostat

@@ -1,17 +1,17 @@
 #pragma once
 
 #include "policies/transfer/advice_life.hpp"
+#include "policies/transfer/baseline_watch.hpp"
 #include "policies/transfer/method_counts.hpp"
 #include "policies/transfer/metrics_store.hpp"
-#include "policies/transfer/performance_baseline.hpp"
 #include "policies/transfer/regression_report.hpp"
 #include "runtime/transfer/metrics_writer.hpp"
+#include "runtime/transfer/pool_notes.hpp"
 #include "runtime/transfer/transfer_pool.hpp"
 
 #include <array>
 #include <expected>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,8 +31,8 @@ struct pool_findings {
 /// counted. Any thread.
 class metrics_service {
 public:
-  /// @param file  the metrics' database.  @param note  for the log: pool, what happened.
-  metrics_service(const std::filesystem::path& file, std::function<void(const std::string&, const std::string&)> note);
+  /// @param file  the metrics' database.
+  metrics_service(const std::filesystem::path& file, pool_notes tell);
   metrics_service(const metrics_service&) = delete;
   metrics_service& operator=(const metrics_service&) = delete;
 
@@ -41,6 +41,8 @@ public:
   void observe(const std::string& pool, const transfer_metrics& done, instant now);
   /// Hands samples to the writer and shows baselines the windows that are complete. Call about once a second.
   void review(instant now);
+  /// Nobody calls review() any more: nothing is kept for the file, and what it holds is all there is.
+  void abandon(const std::string& why);
 
   /// @errors one sentence, also for a pool that is not there.
   [[nodiscard]] std::expected<metrics_answer, std::string> query(const std::string& pool, const metrics_query& q) const;
@@ -57,6 +59,7 @@ public:
   [[nodiscard]] std::vector<transfer_metrics> samples(const std::string& pool) const;
   [[nodiscard]] std::array<method_counts, transfer_method_count> by_method(const std::string& pool) const;
   [[nodiscard]] metrics_counts counts(const std::string& pool) const;
+  /// @returns what became of samples on their way to the file; also when there is no file.
   [[nodiscard]] metrics_writer_stats written() const;
 
 private:
@@ -64,13 +67,16 @@ private:
   [[nodiscard]] one* find(const std::string& pool) const;
   [[nodiscard]] std::map<series_key, std::vector<metrics_window>> windows(const one& of, instant from,
                                                                           instant to) const;
-  void show_baselines(one& of, instant to);
+  void tell_trouble(const metrics_writer_stats& stats);
 
-  std::function<void(const std::string&, const std::string&)> note_;
+  pool_notes tell_;
   mutable std::mutex mutex_; ///< guards the pools
   std::vector<std::shared_ptr<one>> pools_;
   metrics_file* file_{nullptr}; ///< the writer's, for loading at start only
   std::unique_ptr<metrics_writer> writer_;
+  std::string no_file_;       ///< why nothing is written; empty: it is
+  std::uint64_t unqueued_{0}; ///< samples that never reached the writer
+  bool troubled_{false};      ///< the last write failed, and that was told
   instant flushed_{};
   instant judged_{};
 };

@@ -8,8 +8,6 @@ import select
 import subprocess
 import time
 import unittest
-import urllib.error
-import urllib.request
 
 import authority_load
 from homeostat_e2e import Scratch, run
@@ -37,18 +35,6 @@ class Authority(Scratch):
         self.daemon = self.start()
         self.daemon.wait(lambda l: l["state"] == "running", "running")
         return self.daemon
-
-    def post(self, path, body, expect=None):
-        request = urllib.request.Request(f"http://{self.daemon.address}{path}", data=json.dumps(body).encode(),
-                                         headers={"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=15) as answer:
-                code, text = answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            code, text = error.code, error.read().decode()
-        if expect is not None:
-            self.assertEqual(code, expect, text)
-        return json.loads(text)
 
     def propose(self, value, expect=201, **more):
         return self.post("/api/v1/proposals", {"changes": [{"loop": "size", "knobs": {"size": value}}], **more}, expect)

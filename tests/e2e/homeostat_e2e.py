@@ -181,6 +181,18 @@ class Scratch(unittest.TestCase):
         self.daemons.append(Daemon(self.config))
         return self.daemons[-1]
 
+    def post(self, path, body, expect=200):
+        """Sends JSON to the test's daemon. Returns the JSON it answers with."""
+        request = urllib.request.Request(f"http://{self.daemon.address}{path}", data=json.dumps(body).encode(),
+                                         headers={"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=15) as answer:
+                code, text = answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            code, text = error.code, error.read().decode()
+        self.assertEqual(code, expect, text)
+        return json.loads(text)
+
     def mode(self, name):
         (self.folder / "value.mode").write_text(name)
 

@@ -1,5 +1,7 @@
 #include "policies/search/online/model_bank.hpp"
 
+#include "policies/median.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -41,12 +43,6 @@ bank_member fresh_member(std::size_t d, bool cross, bool logarithmic, hypothesis
     for (std::size_t j = i + 1; j < d; ++j) f.variance(f.coupling(i, j)) = square(0.4 * tuning.prior_curvature * noise);
   }
   return m;
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
 }
 
 /// A step of time: what may have moved becomes less certain.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "policies/bit_mix.hpp"
+
 #include <cstdint>
 
 namespace homeostat::cache {
@@ -9,12 +11,7 @@ namespace homeostat::cache {
 /// @param seed     chosen by the user.  @param stream  which use of the bits, so that two uses never share them.
 /// @param counter  which draw.
 [[nodiscard]] constexpr std::uint64_t seeded_bits(std::uint64_t seed, std::uint64_t stream, std::uint64_t counter) {
-  auto mix = [](std::uint64_t x) {
-    x += 0x9e3779b97f4a7c15ULL;
-    x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-    x = (x ^ (x >> 27U)) * 0x94d049bb133111ebULL;
-    return x ^ (x >> 31U);
-  };
+  constexpr auto mix = [](std::uint64_t x) { return mixed_bits(x + golden_step); };
   return mix(mix(mix(seed) ^ stream) ^ counter);
 }
 

@@ -1,5 +1,7 @@
 #include "runtime/plants/command/run_program.hpp"
 
+#include "runtime/ports/descriptor.hpp"
+
 #include "policies/number_text.hpp"
 
 #include <algorithm>
@@ -25,22 +27,6 @@ namespace homeostat {
 namespace {
 
 using clock = std::chrono::steady_clock;
-
-class descriptor {
-public:
-  explicit descriptor(int fd) : fd_(fd) {}
-  ~descriptor() { close(); }
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-  void close() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-
-private:
-  int fd_;
-};
 
 std::vector<std::string> environment_with(const std::map<std::string, std::string>& extra) {
   std::vector<std::string> all;

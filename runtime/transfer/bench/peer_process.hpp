@@ -1,6 +1,6 @@
 #pragma once
 
-#include "runtime/transfer/descriptor.hpp"
+#include "runtime/ports/descriptor.hpp"
 
 #include <cstdint>
 #include <expected>

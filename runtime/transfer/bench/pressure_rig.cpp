@@ -1,5 +1,7 @@
 #include "runtime/transfer/bench/pressure_rig.hpp"
 
+#include "runtime/transfer/control_group.hpp"
+
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -44,23 +46,11 @@ bool write_to(const fs::path& file, const std::string& text) {
   return static_cast<bool>(out);
 }
 
-std::string memory_group_of_ours(bool& version_2) {
-  std::ifstream groups("/proc/self/cgroup");
-  std::string found;
-  for (std::string line; std::getline(groups, line);) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (controllers == "memory") {
-      version_2 = false;
-      return "/sys/fs/cgroup/memory" + line.substr(second + 1);
-    }
-    if (controllers.empty()) {
-      version_2 = true;
-      found = "/sys/fs/cgroup" + line.substr(second + 1);
-    }
-  }
+/// Version 1 where both are there: only one of them limits memory, and a mixed system leaves it to version 1.
+memory_group memory_group_of_ours() {
+  memory_group found;
+  for (const memory_group& group : own_memory_groups())
+    if (found.root.empty() || found.version_2) found = group;
   return found;
 }
 
@@ -82,8 +72,8 @@ cpu_hogs::~cpu_hogs() {
 std::expected<std::unique_ptr<memory_squeeze>, std::string>
 memory_squeeze::begin(const std::vector<pid_t>& members, std::uint64_t limit, double share, const std::string& folder) {
   std::unique_ptr<memory_squeeze> made(new memory_squeeze);
-  bool version_2 = false;
-  made->parent_ = memory_group_of_ours(version_2);
+  const memory_group ours = memory_group_of_ours();
+  made->parent_ = ours.folder();
   made->group_ = made->parent_ + "/homeostat-bench-" + std::to_string(::getpid());
   std::error_code failed;
   fs::create_directory(made->group_, failed);
@@ -91,7 +81,7 @@ memory_squeeze::begin(const std::vector<pid_t>& members, std::uint64_t limit, do
     return std::unexpected("memory pressure needs a control group of our own: " + what);
   };
   if (failed) return refuse(made->group_ + ": " + failed.message());
-  if (!write_to(made->group_ + (version_2 ? "/memory.max" : "/memory.limit_in_bytes"), std::to_string(limit)))
+  if (!write_to(made->group_ + (ours.version_2 ? "/memory.max" : "/memory.limit_in_bytes"), std::to_string(limit)))
     return refuse(made->group_ + " takes no limit");
   made->members_ = members;
   made->members_.push_back(::getpid());

@@ -114,5 +114,16 @@ TEST(TrainingSchedule, SuccessEndsTheRowOfFailures) {
   EXPECT_FALSE(plan(s, t0 + 30min).train);
 }
 
+TEST(TrainingSchedule, AVoidTrainingIsNeitherSuccessNorFailure) {
+  training_schedule s;
+  run(s, t0, training_outcome::served);
+  const training_schedule before = s;
+  note_started(s, training_kind::incremental, t0 + 1h);
+  note_void(s);
+  EXPECT_EQ(s.failures, before.failures);
+  EXPECT_EQ(s.ended, before.ended);
+  EXPECT_TRUE(plan(s, t0 + 1h).train) << "the next one need not wait";
+}
+
 } // namespace
 } // namespace homeostat

@@ -1,6 +1,6 @@
 #include "runtime/transfer/machine_sense.hpp"
 
-#include "runtime/demo/scratch_folder.hpp"
+#include "runtime/scratch_folder.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What only shared memory has: leases, lanes, the bound on segments, the socket's path.
-#include "tests/runtime/transfer/channel_rig.hpp"
+#include "tests/runtime/transfer/buffer_rig.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ namespace {
 using namespace rig;
 using testing::HasSubstr;
 
-shm_settings settings_for(const link& to, std::size_t lanes, std::size_t segment_bytes) {
+shm_settings settings_for(const shm_link& to, std::size_t lanes, std::size_t segment_bytes) {
   shm_settings settings{.path = to.path()};
   settings.lanes = lanes;
   settings.segment_bytes = segment_bytes;
@@ -27,7 +27,7 @@ shm_settings settings_for(const link& to, std::size_t lanes, std::size_t segment
 }
 
 TEST(ShmLease, IsBuiltInPlaceAndSent) {
-  link to(way::reused);
+  shm_link to(segment_use::reused);
   shm_channel channel({.path = to.path()});
   auto place = channel.acquire(100'000, 1s);
   ASSERT_TRUE(place);
@@ -41,7 +41,7 @@ TEST(ShmLease, IsBuiltInPlaceAndSent) {
 }
 
 TEST(ShmLease, LetGoUnsentGivesItsLaneBack) {
-  link to(way::reused);
+  shm_link to(segment_use::reused);
   shm_channel channel(settings_for(to, 1, 1 << 20));
   for (int i = 0; i < 10; ++i) {
     const auto place = channel.acquire(10, 1s);
@@ -55,7 +55,7 @@ TEST(ShmLease, LetGoUnsentGivesItsLaneBack) {
 }
 
 TEST(ShmLease, AbsurdSizesAreExhausted) {
-  link to(way::reused);
+  shm_link to(segment_use::reused);
   shm_channel channel(settings_for(to, 2, 1 << 20));
   for (const std::size_t size :
        {(std::size_t{1} << 20) + 1, std::size_t{1} << 62, (std::size_t{1} << 63) + 1, SIZE_MAX}) {
@@ -67,7 +67,7 @@ TEST(ShmLease, AbsurdSizesAreExhausted) {
 }
 
 TEST(ShmLane, BusyOnesAreWaitedForNoLongerThanTheirOwnPatience) {
-  link to(way::reused);
+  shm_link to(segment_use::reused);
   shm_settings settings = settings_for(to, 1, 1 << 20);
   settings.lane_patience = 5ms;
   shm_channel channel(settings);
@@ -79,7 +79,7 @@ TEST(ShmLane, BusyOnesAreWaitedForNoLongerThanTheirOwnPatience) {
 }
 
 TEST(ShmBound, HoldsAndIdleLanesGiveBackOnBothSides) {
-  link to(way::reused);
+  shm_link to(segment_use::reused);
   constexpr std::size_t bound = 1 << 20;
   shm_channel channel(settings_for(to, 3, bound));
   {
@@ -105,7 +105,7 @@ TEST(ShmBound, HoldsAndIdleLanesGiveBackOnBothSides) {
 }
 
 TEST(ShmBound, WithoutRoomToRoundUpItIsExact) {
-  link to(way::reused);
+  shm_link to(segment_use::reused);
   shm_channel channel(settings_for(to, 1, 700'000));
   EXPECT_TRUE(channel.send(pattern(690'000), {.data_size = 690'000}, 60s));
   EXPECT_LE(channel.segment_bytes(), 700'000U);
@@ -114,12 +114,12 @@ TEST(ShmBound, WithoutRoomToRoundUpItIsExact) {
 TEST(ShmSegments, AreFreedOnBothSides) {
   const std::size_t before = descriptors();
   {
-    link to(way::fresh);
+    shm_link to(segment_use::fresh);
     for (int i = 0; i < 20; ++i) ASSERT_TRUE(to.send(pattern(100'000)));
     EXPECT_EQ(mapped_segments(), 0U) << "fresh ones go with their transfer";
   }
   {
-    link to(way::reused);
+    shm_link to(segment_use::reused);
     for (std::size_t size = 1'000; size < 4'000'000; size *= 2) ASSERT_TRUE(to.send(pattern(size)));
     EXPECT_EQ(mapped_segments(), 2U) << "a larger one replaces the smaller";
   }
@@ -128,7 +128,7 @@ TEST(ShmSegments, AreFreedOnBothSides) {
 }
 
 TEST(ShmExhaustion, WithoutDescriptorsIsTypedAndRecovers) {
-  link to(way::reused);
+  shm_link to(segment_use::reused);
   rlimit limits{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limits), 0);
   rlimit low = limits;
@@ -143,7 +143,7 @@ TEST(ShmExhaustion, WithoutDescriptorsIsTypedAndRecovers) {
 }
 
 TEST(ShmExhaustion, ReceiverWithoutDescriptorsClosesAndRecovers) {
-  link to(way::reused);
+  shm_link to(segment_use::reused);
   ASSERT_TRUE(to.send(pattern(10))); // connected
   rlimit limits{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limits), 0);
@@ -204,7 +204,7 @@ TEST(ShmPath, FileInTheWayStays) {
 }
 
 TEST(ShmPath, LivingListenerStays) {
-  link to(way::reused);
+  shm_link to(segment_use::reused);
   const auto second = shm_receiver::listen(to.path(), digest_all);
   ASSERT_FALSE(second);
   EXPECT_THAT(second.error().text, HasSubstr("another process listens on"));
@@ -254,7 +254,7 @@ TEST(ShmPath, SocketOfTheDeadIsReplaced) {
 
 TEST(ShmPath, OneThatEndsLeavesItsSuccessorAlone) {
   std::latch release(1), reading(1);
-  link to(way::reused, [&](std::span<const std::byte>, const transfer_characteristics&) {
+  shm_link to(segment_use::reused, [&](std::span<const std::byte>, const transfer_characteristics&) {
     reading.count_down();
     release.wait();
     return 0U;
