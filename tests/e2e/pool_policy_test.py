@@ -8,7 +8,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from homeostat_e2e import Scratch
+from homeostat_e2e import Scratch, run
 
 POOL = """
 apiVersion: homeostat/v1
@@ -125,7 +125,9 @@ class PoolPolicy(Scratch):
         self.wait_threshold(10 * MIB)
         self.restart(True)
         self.assertEqual(self.threshold(), 10 * MIB)
-        self.assertEqual(self.daemon.run("audit", "verify", "--store", self.store).returncode, 0)
+        self.daemon.terminate()
+        verified = run("audit", "verify", "--store", self.store)
+        self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
 
     def test_what_cannot_be_is_refused_before_anybody_has_to_look(self):
         for knobs, what in (({"zero_copy_threshold": 0}, "OutOfBounds"), ({"exploration_rate": 0.7}, "OutOfBounds"),
