@@ -149,7 +149,6 @@ void transfer_pool::learn(instant now, const std::function<void(const transfer_m
     if (place.experiment != 0 && in_experiment) in_experiment(done, place);
   }
 }
-}
 
 std::expected<void, std::string> transfer_pool::set_policy(transfer_policy policy, instant now) {
   auto conditions = conditions_of(policy);

@@ -47,7 +47,7 @@ protected:
     config.set("scheduler.max-threads", 2U);
     system.emplace(config);
     time = time_line::anchored(system->clock());
-    pools.emplace(one_pool(), 1, (folder / "audit.db").string(), time.wall,
+    pools.emplace(one_pool(), 1, (folder / "audit.db").string(), nullptr, time.wall,
                   pool_notes{.alert = [this](const std::string& pool, const std::string& text) {
                     const std::lock_guard hold(mutex);
                     alerts.push_back(pool + ": " + text);

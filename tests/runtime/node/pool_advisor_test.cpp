@@ -134,7 +134,7 @@ protected:
                         (folder_ / "node").string(),
                         store_,
                         epoch,
-                        [](const std::string&, const std::string&) {}};
+                        {}};
   std::unique_ptr<pool_advisor> advisor_;
 };
 
