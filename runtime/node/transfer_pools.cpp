@@ -31,11 +31,14 @@ public:
   pool_port(transfer_pool& pool, learning_service& learning, metrics_service& metrics, pool_notes tell)
       : pool_(pool), learning_(learning), metrics_(metrics), tell_(std::move(tell)) {}
   void learn(instant now) override {
-    pool_.learn(now, [&](const transfer_metrics& done) {
+    seen_ = now;
+    done_.clear();
+    pool_.learn(now, [&](const transfer_metrics& done) { done_.push_back(done); });
+    // Not while the pool is held: the services ask pools while they are held themselves.
+    for (const transfer_metrics& done : done_) {
       metrics_.observe(pool_.name(), done, now);
       learning_.observe(pool_.name(), done, now);
-    });
-    seen_ = now;
+    }
   }
   void abandoned(const std::string& why) override {
     give_up(tell_, pool_.name(), "outcomes are no longer learned from, thresholds and rules decide: " + why,
@@ -48,6 +51,7 @@ private:
   metrics_service& metrics_;
   pool_notes tell_;
   instant seen_{};
+  std::vector<transfer_metrics> done_;
 };
 
 /// One of the services that all pools share.
