@@ -31,12 +31,12 @@ struct engine {
   void look_when_due(std::chrono::steady_clock::time_point now) {
     if (now < due) return;
     due = now + every;
-    look();
+    look(wall_clock());
   }
-  void look() {
+  void look(instant now) {
     if (!port) return;
     try {
-      port->learn(wall_clock());
+      port->learn(now);
       failures = 0;
     } catch (const std::exception& e) {
       if (++failures < most_failures) return;
@@ -69,8 +69,8 @@ private:
       for (engine& one : engines) one.look_when_due(now);
       over.wait_for(hold, stop, look_every, [] { return false; });
     } while (!stop.stop_requested());
-    // What was reported before the end is learned and handed to the writer.
-    for (engine& one : engines) one.look();
+    // What was reported before the end is learned and handed to the writer, as if its second were over.
+    for (engine& one : engines) one.look(wall_clock() + serve_every);
   }
   [[nodiscard]] transfer_pool* find(const std::string& name) const override { return pools_.find(name); }
   [[nodiscard]] std::vector<std::string> names() const override {

@@ -33,6 +33,7 @@ public:
       : pool_(governed.pool()), governed_(governed), learning_(learning), metrics_(metrics), experiments_(experiments),
         tell_(std::move(tell)) {}
   void learn(instant now) override {
+    seen_ = now;
     placed_.clear();
     pool_.learn(
         now,
@@ -43,7 +44,6 @@ public:
         },
         [&](const transfer_metrics& done, const experiment_place& place) { placed_.push_back({done, place}); });
     experiments_.look(pool_, placed_, now);
-    seen_ = now;
   }
   void abandoned(const std::string& why) override {
     give_up(tell_, pool_.name(), "outcomes are no longer learned from, thresholds and rules decide: " + why, [&] {
