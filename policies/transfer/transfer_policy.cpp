@@ -8,8 +8,8 @@
 namespace homeostat {
 
 namespace {
-constexpr std::array<std::string_view, transfer_goal_count> goal_names{"balanced", "minimize_latency", "maximize_throughput",
-                                                     "minimize_memory"};
+constexpr std::array<std::string_view, transfer_goal_count> goal_names{"balanced", "minimize_latency",
+                                                                       "maximize_throughput", "minimize_memory"};
 } // namespace
 
 std::string_view name_of(transfer_goal goal) noexcept {

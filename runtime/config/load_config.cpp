@@ -202,7 +202,8 @@ private:
     for (const source_config& other : node_.sources)
       if (&other != &source && pool_of(other) && *pool_of(other) == *pool)
         spec.place_of("transfer_pool")
-            .refuse("names Pool " + *pool + ", which Source " + other.name + " has already", "one source for each pool");
+            .refuse("names Pool " + *pool + ", which Source " + other.name + " has already",
+                    "one source for each pool");
   }
 
   /// A pool that decides on transfers has a loop over its policy, so that every change of it is governed; one that is

@@ -96,7 +96,8 @@ void read_positive(const mapping& spec, std::string_view name, duration& target)
 } // namespace
 
 const key_table& source_keys() {
-  static const key_table table{"source", {{"command"}, {"pgbouncer"}, {"cache_demo"}, {"transfer_pool"}, {"interval"}, {"patience"}}};
+  static const key_table table{
+      "source", {{"command"}, {"pgbouncer"}, {"cache_demo"}, {"transfer_pool"}, {"interval"}, {"patience"}}};
   return table;
 }
 const key_table& command_keys() {

@@ -148,9 +148,9 @@ struct known_documents {
 
 /// What check_loop may draw conclusions from; the rest has been complained about already.
 struct sound_parts {
-  const source_config* source{nullptr};       ///< nothing when it is unknown or broken
+  const source_config* source{nullptr};        ///< nothing when it is unknown or broken
   const transfer_policy* pool_policy{nullptr}; ///< of the source's pool, if it has one
-  bool policy{true};                    ///< guardrails, rollback, safe mode, and the window
+  bool policy{true};                           ///< guardrails, rollback, safe mode, and the window
 };
 
 /// Reports settings that are fine alone and wrong together.
