@@ -21,13 +21,19 @@ instant wall_now() { return std::chrono::time_point_cast<duration>(std::chrono::
 std::string policy_key(const std::string& pool) { return "pool/" + pool + "/policy"; }
 std::string learned_key(const std::string& pool) { return "pool/" + pool + "/learned"; }
 
+/// @returns the store's answer; nothing if it does not come in time, or never because the store has stopped.
+template <class Answer> std::optional<Answer> awaited(std::future<Answer>& coming, duration patience) {
+  if (coming.wait_for(patience) != std::future_status::ready) return std::nullopt;
+  try {
+    return coming.get();
+  } catch (const std::future_error&) { return std::nullopt; }
+}
+
 store_port::loaded load_now(store_port& store, const std::string& key) {
   const auto answer = std::make_shared<std::promise<store_port::loaded>>();
   auto loaded = answer->get_future();
   store.load(key, [answer](store_port::loaded value) { answer->set_value(std::move(value)); });
-  if (loaded.wait_for(store_patience) != std::future_status::ready)
-    return std::unexpected("the store does not answer within 5 s");
-  return loaded.get();
+  return awaited(loaded, store_patience).value_or(std::unexpected("the store does not answer"));
 }
 
 /// Gives one state to the store. @param value  empty: erases the key. @returns its answer to come; nothing if its queue
@@ -44,9 +50,9 @@ std::optional<std::future<audit_answer>> submit(store_port& store, std::string k
 
 std::expected<void, std::string> durable(std::optional<std::future<audit_answer>> kept, duration patience) {
   if (!kept) return std::unexpected("the queue of the store is full");
-  if (kept->wait_for(patience) != std::future_status::ready) return std::unexpected("the store does not answer");
-  const audit_answer answer = kept->get();
-  if (answer.status != audit_status::durable) return std::unexpected("cannot be kept: " + answer.text);
+  const auto answer = awaited(*kept, patience);
+  if (!answer) return std::unexpected("the store does not answer");
+  if (answer->status != audit_status::durable) return std::unexpected("cannot be kept: " + answer->text);
   return {};
 }
 
