@@ -108,10 +108,10 @@ class Chaos(PoolDaemon):
         self.assertEqual(self.rows(), sent, "nothing is lost")
 
     def test_metrics_whose_disk_is_full(self):
-        # The audit's write-ahead log stays below 6 MB; the metrics' file does not.
+        # The audit's write-ahead log stays below 6 MB; the metrics' file, and then its log, does not.
         resource.prlimit(self.daemon.process.pid, resource.RLIMIT_FSIZE, (6 * MIB, resource.RLIM_INFINITY))
         rnd = random.Random(6)
-        for _ in range(200):
+        for _ in range(600):
             self.post("/api/v1/pools/tensors/outcomes", {"outcomes": [
                 {"data": {"size": rnd.randrange(2**14, 2**26)}, "method": "grpc", "latencyUs": 1000 * rnd.random() + 1}
                 for _ in range(400)]})
