@@ -11,7 +11,7 @@ import unittest
 
 from homeostat_e2e import HOMEOSTAT
 
-SMALL = ["transfer-bench", "--phase", "reused", "--phase", "fresh", "--transfers", "60", "--repeats", "1",
+SMALL = ["transfer-bench", "--phase", "reused", "--phase", "fresh", "--transfers", "60", "--repeats", "2",
          "--largest", "1M"]
 ENDLESS = ["transfer-bench", "--phase", "reused", "--transfers", "1000000", "--repeats", "1", "--largest", "64K"]
 
@@ -99,7 +99,7 @@ class TransferBench(unittest.TestCase):
                 (["--phase", "warm"], ["phase 'warm'", "'warm' is unknown", "expected reused, fresh, cpu, memory"]),
                 (["--phase", "reused+"], ["phase 'reused+'", "expected reused"]),
                 (["--goal", "speed"], ["--goal is 'speed'", "minimize_latency"]),
-                (["--types", "films"], ["--types has 'films'", "dataframe"]),
+                (["--types", "films"], ["a type in --types is 'films'", "dataframe"]),
                 (["--smallest", "2M", "--largest", "1M"], ["--smallest is 2097152 bytes", "expected 1 to --largest"]),
                 (["--smallest", "0"], ["--smallest is 0 bytes"]),
                 (["--largest", "8G"], ["--largest is 8589934592 bytes", "at most 4294967296"]),
