@@ -5,8 +5,6 @@ import math
 import random
 import time
 import unittest
-import urllib.error
-import urllib.request
 
 from homeostat_e2e import Scratch
 
@@ -34,24 +32,8 @@ class Experiments(Scratch):
         self.daemon = self.start()
         self.random = random.Random(7)
 
-    def send(self, path, body=None, expect=200):
-        request = urllib.request.Request(f"http://{self.daemon.address}{path}",
-                                         data=None if body is None else json.dumps(body).encode())
-        try:
-            with urllib.request.urlopen(request, timeout=15) as answer:
-                code, text = answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            code, text = error.code, error.read().decode()
-        self.assertEqual(code, expect, text)
-        return json.loads(text)
-
-    def command(self, *arguments, code=0):
-        result = self.daemon.run(*arguments)
-        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
-        return result.stdout if code == 0 else result.stderr
-
     def experiment(self, name="lower"):
-        return self.send(f"{ROOT}/experiments/{name}")
+        return self.get(f"{ROOT}/experiments/{name}")
 
     def begin(self, *more):
         self.command("experiments", "tensors", "create", "lower", "--treatment", "zero_copy_threshold=4MiB", "--split", "0.5",
@@ -60,7 +42,7 @@ class Experiments(Scratch):
 
     def sessions(self, count=300):
         """What the pool decides for each session, for a buffer between both thresholds."""
-        return [self.send(f"{ROOT}/decide", {"size": 8 * MIB, "session": f"user-{i}"}) for i in range(count)]
+        return [self.post(f"{ROOT}/decide", {"size": 8 * MIB, "session": f"user-{i}"}) for i in range(count)]
 
     def traffic(self, decided, batches, latency=None, fails=0.0):
         """Reports batches of 200 transfers of these sessions; shared memory takes `latency` of what gRPC takes."""
@@ -75,7 +57,7 @@ class Experiments(Scratch):
                                  "latencyUs": round(usual * math.exp(self.random.gauss(0, 0.3)), 1), "generation": d["generation"],
                                  "experiment": d["experiment"], "arm": d["arm"],
                                  "failed": d["method"] == "zero_copy" and self.random.random() < fails})
-            answers.append(self.send(f"{ROOT}/outcomes", {"outcomes": outcomes}))
+            answers.append(self.post(f"{ROOT}/outcomes", {"outcomes": outcomes}))
             time.sleep(0.01)
         return answers
 
@@ -100,12 +82,12 @@ class Experiments(Scratch):
             self.assertEqual((d["experiment"], d["method"]), ("lower", "zero_copy" if d["arm"] == "treatment" else "grpc"))
         self.assertIn("of experiment lower", decided[0]["rationale"])
         self.assertEqual([d["arm"] for d in self.sessions(50)], [d["arm"] for d in decided[:50]], "sticky")
-        self.assertEqual(self.send(f"{ROOT}/decide", {"size": 8 * MIB})["experiment"], "", "nobody's transfer is part of nothing")
+        self.assertEqual(self.post(f"{ROOT}/decide", {"size": 8 * MIB})["experiment"], "", "nobody's transfer is part of nothing")
 
         self.traffic(decided, 90, latency=0.85)
         running = self.experiment()
         self.assertEqual(running["phase"], "running", "no difference is concluded from fewer than 10,000 of each arm")
-        self.send(f"{ROOT}/experiments/lower/promote", {"actor": "ann"}, 409)
+        self.post(f"{ROOT}/experiments/lower/promote", {"actor": "ann"}, 409)
         self.traffic(decided, 30, latency=0.85)
         found = self.until(self.ended, "a verdict")
         self.assertEqual((found["phase"], found["verdict"]), ("concluded", "treatment_faster"))
@@ -115,7 +97,7 @@ class Experiments(Scratch):
         self.assertLess(0.85, found["ratio_high"])
         self.assertLess(found["ratio_high"], 0.95)
         self.assertLess(found["always_valid_p"], 0.05)
-        self.assertEqual(self.send(f"{ROOT}/decide", {"size": 8 * MIB, "session": "user-1"})["method"], "grpc",
+        self.assertEqual(self.post(f"{ROOT}/decide", {"size": 8 * MIB, "session": "user-1"})["method"], "grpc",
                          "control until somebody decides")
         self.assertEqual(self.traffic(decided, 1, latency=0.85)[0], {"taken": "200", "lost": "0", "uncounted": "200"})
         said = self.command("experiments", "tensors", "show", "lower")
@@ -123,18 +105,18 @@ class Experiments(Scratch):
         self.assertIn("zero_copy_threshold: 4 MiB instead of 10 MiB", said)
         self.assertIn("treatment_faster", self.command("experiments", "tensors"))
 
-        promoted = self.send(f"{ROOT}/experiments/lower/promote", {"actor": "ann", "text": "roll it out"})
+        promoted = self.post(f"{ROOT}/experiments/lower/promote", {"actor": "ann", "text": "roll it out"})
         self.assertEqual((promoted["phase"], promoted["decided_by"]), ("promoted", "ann"))
-        proposal = self.send(f"/api/v1/proposals/{promoted['proposal']}")
+        proposal = self.get(f"/api/v1/proposals/{promoted['proposal']}")
         self.assertEqual(proposal["source"], "experiment")
         self.assertRegex(proposal["evidence"], r"experiment lower: latency lower by 1\d(\.\d)? % \(.*\), \d+ against \d+ transfers")
         self.assertGreater(proposal["confidence"], 0.95)
         self.assertAlmostEqual(proposal["expected_gain"], 0.15, delta=0.03)
-        self.assertEqual(self.send(ROOT)["policy"]["zero_copy_threshold"], str(10 * MIB), "nothing has changed yet")
-        self.send(f"/api/v1/proposals/{promoted['proposal']}/approve", {"actor": "ann"}, 403)
-        self.send(f"/api/v1/proposals/{promoted['proposal']}/approve", {"actor": "bob", "text": "fine"})
-        self.until(lambda: self.send(ROOT)["policy"]["zero_copy_threshold"] == str(4 * MIB), "the pool's policy", 60)
-        self.assertEqual(self.send(f"{ROOT}/decide", {"size": 8 * MIB})["method"], "zero_copy")
+        self.assertEqual(self.get(ROOT)["policy"]["zero_copy_threshold"], str(10 * MIB), "nothing has changed yet")
+        self.post(f"/api/v1/proposals/{promoted['proposal']}/approve", {"actor": "ann"}, 403)
+        self.post(f"/api/v1/proposals/{promoted['proposal']}/approve", {"actor": "bob", "text": "fine"})
+        self.until(lambda: self.get(ROOT)["policy"]["zero_copy_threshold"] == str(4 * MIB), "the pool's policy", 60)
+        self.assertEqual(self.post(f"{ROOT}/decide", {"size": 8 * MIB})["method"], "zero_copy")
 
         self.daemon.terminate()
         texts = [f"{r['actor']}: {r['text']}" for r in self.records() if r["kind"] == "experiment"]
@@ -151,7 +133,7 @@ class Experiments(Scratch):
         self.assertEqual(found["phase"], "stopped_by_guard")
         self.assertIn("failed share", found["reason"])
         for i in range(50):
-            self.assertEqual(self.send(f"{ROOT}/decide", {"size": 8 * MIB, "session": f"user-{i}"})["method"], "grpc")
+            self.assertEqual(self.post(f"{ROOT}/decide", {"size": 8 * MIB, "session": f"user-{i}"})["method"], "grpc")
         self.assertIn("not now: experiment lower is stopped_by_guard, expected concluded",
                       self.command("experiments", "tensors", "promote", "lower", code=1))
         self.daemon.terminate()
@@ -185,8 +167,8 @@ class Experiments(Scratch):
         found = self.until(self.ended, "the end")
         self.assertEqual(found["phase"], "rejected")
         self.assertIn("marginal_benefit was 0.03, is 0.2", found["reason"])
-        self.send(f"{ROOT}/experiments", {"name": "second", "treatment": {"goal": "minimize_memory"}})
-        self.send(f"{ROOT}/experiments/second/start", {})
+        self.post(f"{ROOT}/experiments", {"name": "second", "treatment": {"goal": "minimize_memory"}})
+        self.post(f"{ROOT}/experiments/second/start", {})
         self.command("pools", "rules", "tensors")
         self.until(lambda: self.experiment("second")["phase"] == "rejected", "the end")
 
@@ -197,11 +179,11 @@ class Experiments(Scratch):
                                  ({"name": "A b", "treatment": {"goal": "balanced"}}, 422, "name is 'A b'"),
                                  ({"name": "a", "treatment": {"goal": "balanced"}, "rules": {"traffic_split": 0.9}}, 422, "traffic_split is 0.9"),
                                  ({"name": "a", "treatment": {"goal": "balanced"}, "colour": 1}, 400, "colour")):
-            self.assertIn(part, self.send(f"{ROOT}/experiments", body, code)["detail"])
-        self.send("/api/v1/pools/nope/experiments", {"name": "a", "treatment": {"goal": "balanced"}}, 404)
-        self.send("/api/v1/pools/nope/experiments", expect=404)
-        self.send(f"{ROOT}/experiments/none", expect=404)
-        self.assertEqual(self.send(f"{ROOT}/experiments")["experiments"], [])
+            self.assertIn(part, self.post(f"{ROOT}/experiments", body, code)["detail"])
+        self.post("/api/v1/pools/nope/experiments", {"name": "a", "treatment": {"goal": "balanced"}}, 404)
+        self.get("/api/v1/pools/nope/experiments", expect=404)
+        self.get(f"{ROOT}/experiments/none", expect=404)
+        self.assertEqual(self.get(f"{ROOT}/experiments")["experiments"], [])
         self.assertIn("expected KEY=VALUE", self.command("experiments", "tensors", "create", "a", "--treatment", "goal", code=1))
         self.assertIn("no experiment 'none'", self.command("experiments", "tensors", "show", "none", code=1))
         self.assertIn("has no experiments", self.command("experiments", "tensors"))
@@ -216,8 +198,8 @@ class Experiments(Scratch):
                           ({**good, "arm": ""}, "belong together"),
                           ({**good, "data": {"size": 1}}, "belong together"),
                           ({**good, "data": {"size": 1, "session": "s" * 300}}, "session has 300 bytes")):
-            self.assertIn(part, self.send(f"{ROOT}/outcomes", {"outcomes": [good, bad]}, 400)["detail"])
-        self.assertEqual(self.send(f"{ROOT}/outcomes", {"outcomes": [good, {**good, "experiment": "older"}]}),
+            self.assertIn(part, self.post(f"{ROOT}/outcomes", {"outcomes": [good, bad]}, 400)["detail"])
+        self.assertEqual(self.post(f"{ROOT}/outcomes", {"outcomes": [good, {**good, "experiment": "older"}]}),
                          {"taken": "2", "lost": "0", "uncounted": "1"})
         self.until(lambda: self.experiment()["treatment_arm"]["delivered"] == "1", "the one that counts")
         shown = json.loads(self.command("experiments", "tensors", "list", "--output", "json"))

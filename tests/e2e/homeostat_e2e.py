@@ -193,6 +193,18 @@ class Scratch(unittest.TestCase):
         self.assertEqual(code, expect, text)
         return json.loads(text)
 
+    def get(self, path, expect=200):
+        """Returns the JSON that the test's daemon answers with."""
+        code, text = self.daemon.get(path)
+        self.assertEqual(code, expect, text)
+        return json.loads(text)
+
+    def command(self, *arguments, code=0):
+        """Runs a command against the test's daemon. Returns what it prints: its answer, or its error."""
+        result = self.daemon.run(*arguments)
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        return result.stdout if code == 0 else result.stderr
+
     def mode(self, name):
         (self.folder / "value.mode").write_text(name)
 

@@ -1,6 +1,5 @@
 """A daemon with a pool that decides on transfers, and a machine that uses it."""
 
-import json
 import math
 import time
 
@@ -45,14 +44,7 @@ class PoolDaemon(Scratch):
         return before
 
     def pool(self):
-        code, text = self.daemon.get("/api/v1/pools/tensors")
-        self.assertEqual(code, 200, text)
-        return json.loads(text)
-
-    def command(self, *arguments, code=0):
-        result = self.daemon.run(*arguments)
-        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
-        return result.stdout if code == 0 else result.stderr
+        return self.get("/api/v1/pools/tensors")
 
     def learn(self, size=2 * MIB, grpc_us=9000, zero_copy_us=300):
         for _ in range(8):

@@ -5,8 +5,6 @@ import json
 import random
 import time
 import unittest
-import urllib.error
-import urllib.request
 
 from homeostat_e2e import Scratch, run
 
@@ -48,24 +46,8 @@ class PoolPolicy(Scratch):
         self.daemon = self.start()
         self.wait(lambda loop: loop["state"] == "running", "the loop is back")
 
-    def post(self, path, body, expect=200):
-        request = urllib.request.Request(f"http://{self.daemon.address}/api/v1/{path}", data=json.dumps(body).encode(),
-                                         headers={"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=15) as answer:
-                code, text = answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            code, text = error.code, error.read().decode()
-        self.assertEqual(code, expect, text)
-        return json.loads(text)
-
-    def get(self, path):
-        code, text = self.daemon.get("/api/v1/" + path)
-        self.assertEqual(code, 200, text)
-        return json.loads(text)
-
     def policy(self):
-        return self.get("pools/tensors")["policy"]
+        return self.get("/api/v1/pools/tensors")["policy"]
 
     def threshold(self):
         return int(self.policy()["zero_copy_threshold"])
@@ -91,25 +73,25 @@ class PoolPolicy(Scratch):
         return result.stdout if code == 0 else result.stderr
 
     def propose(self, knobs, expect=201):
-        return self.post("proposals", {"changes": [{"loop": LOOP, "knobs": knobs}], "rationale": "measured",
+        return self.post("/api/v1/proposals", {"changes": [{"loop": LOOP, "knobs": knobs}], "rationale": "measured",
                                        "actor": "ada"}, expect)
 
     def decided(self, proposal):
-        return self.get(f"proposals/{proposal['id']}")
+        return self.get(f"/api/v1/proposals/{proposal['id']}")
 
     def learn(self):
         batch = [{"data": {"size": 2 * MIB}, "method": m, "latencyUs": us} for m, us in (("grpc", 9000), ("zero_copy", 300))]
-        self.post("pools/tensors/outcomes", {"outcomes": batch * 10})
+        self.post("/api/v1/pools/tensors/outcomes", {"outcomes": batch * 10})
         time.sleep(0.3)
 
     def drifts(self):
-        return self.get("drift").get("drifts", [])
+        return self.get("/api/v1/drift").get("drifts", [])
 
     def test_a_proposal_approved_by_another_is_walked_to_and_outlives_restarts(self):
         proposal = self.propose({"zero_copy_threshold": 64 * KIB})
-        self.post(f"proposals/{proposal['id']}/approve", {"actor": "ada"}, 403)
+        self.post(f"/api/v1/proposals/{proposal['id']}/approve", {"actor": "ada"}, 403)
         self.assertEqual(self.threshold(), 10 * MIB, "nothing before somebody else agrees")
-        self.post(f"proposals/{proposal['id']}/approve", {"actor": "bob"})
+        self.post(f"/api/v1/proposals/{proposal['id']}/approve", {"actor": "bob"})
         self.wait_threshold(64 * KIB)
         deadline = time.monotonic() + 20
         while self.decided(proposal)["state"] != "applied":
@@ -137,7 +119,7 @@ class PoolPolicy(Scratch):
         for knobs, what in (({"minimum_threshold": 20 * MIB}, "zero_copy_threshold is 10485760 bytes, expected 20971520 to"),
                             ({"maximum_threshold": 20 * MIB}, "threshold_overrides.text is 52428800 bytes, expected")):
             self.assertIn(what, self.propose(knobs, 422)["detail"])
-            self.assertIn(what, self.post(f"loops/{LOOP}/values", {"knobs": knobs, "actor": "ada"}, 422)["detail"])
+            self.assertIn(what, self.post(f"/api/v1/loops/{LOOP}/values", {"knobs": knobs, "actor": "ada"}, 422)["detail"])
         self.assertEqual(self.loop()["state"], "running")
 
     def test_an_operators_change_is_the_governors_too(self):
@@ -149,9 +131,9 @@ class PoolPolicy(Scratch):
         self.assertEqual(self.threshold(), 64 * KIB)
         self.assertEqual(self.policy()["threshold_overrides"], {"text": str(50 * MIB), "tensor": str(6 * MIB)})
         # Limits and what lies between them move together, whichever has to go first.
-        self.post("pools/tensors/policy", {"policy": {"minimum_threshold": 7 * MIB, "zero_copy_threshold": 9 * MIB,
+        self.post("/api/v1/pools/tensors/policy", {"policy": {"minimum_threshold": 7 * MIB, "zero_copy_threshold": 9 * MIB,
                                                       "threshold_overrides": {"tensor": 8 * MIB}}})
-        self.post("pools/tensors/policy", {"policy": {"minimum_threshold": 4 * KIB, "zero_copy_threshold": 64 * KIB,
+        self.post("/api/v1/pools/tensors/policy", {"policy": {"minimum_threshold": 4 * KIB, "zero_copy_threshold": 64 * KIB,
                                                       "threshold_overrides": {"tensor": 32 * KIB}}})
         self.assertEqual(self.policy()["threshold_overrides"]["tensor"], str(32 * KIB))
         self.assertEqual(self.threshold(), 64 * KIB)
@@ -169,12 +151,12 @@ class PoolPolicy(Scratch):
         for kill in (True, False):
             self.restart(kill)
             self.assertFalse(self.policy().get("learning_enabled", False))
-            self.assertEqual(self.post("pools/tensors/decide", {"size": 2 * MIB})["reason"], "threshold")
+            self.assertEqual(self.post("/api/v1/pools/tensors/decide", {"size": 2 * MIB})["reason"], "threshold")
         self.assertEqual(self.drifts(), [])
         self.command("pools", "set", "tensors", "--learning", "true")
         self.assertTrue(self.policy()["learning_enabled"])
         self.restart()
-        self.assertEqual(self.post("pools/tensors/decide", {"size": 2 * MIB})["reason"], "threshold", "what was learned is gone")
+        self.assertEqual(self.post("/api/v1/pools/tensors/decide", {"size": 2 * MIB})["reason"], "threshold", "what was learned is gone")
 
     def test_another_configuration_wins_and_is_the_baseline(self):
         self.command("pools", "set", "tensors", "--threshold", "64KiB")
@@ -190,9 +172,9 @@ class PoolPolicy(Scratch):
 
     def test_what_was_learned_outlives_a_restart(self):
         self.learn()
-        self.assertEqual(self.post("pools/tensors/decide", {"size": 2 * MIB})["reason"], "cost_benefit")
+        self.assertEqual(self.post("/api/v1/pools/tensors/decide", {"size": 2 * MIB})["reason"], "cost_benefit")
         self.restart()
-        said = self.post("pools/tensors/decide", {"size": 2 * MIB})
+        said = self.post("/api/v1/pools/tensors/decide", {"size": 2 * MIB})
         self.assertEqual((said["method"], said["reason"]), ("zero_copy", "cost_benefit"))
 
     def test_a_pool_at_rest_keeps_its_proposal_and_stays_out_of_safe_mode(self):
@@ -204,7 +186,7 @@ class PoolPolicy(Scratch):
         self.assertEqual(self.decided(proposal)["state"], "pending")
         self.restart(True)
         self.assertEqual(self.decided(proposal)["state"], "pending", "nor does a restart lose it")
-        self.post(f"proposals/{proposal['id']}/approve", {"actor": "bob"})
+        self.post(f"/api/v1/proposals/{proposal['id']}/approve", {"actor": "bob"})
         self.wait(lambda loop: self.policy()["goal"] == "minimize_memory", "the goal")
 
     def test_kill_nine_leaves_the_policy_as_answered(self):
@@ -215,7 +197,7 @@ class PoolPolicy(Scratch):
             until = time.monotonic() + dice.uniform(0.02, 0.4)
             while time.monotonic() < until:
                 wanted = dice.randrange(8 * KIB, 512 * MIB)
-                self.post("pools/tensors/policy", {"policy": {"zero_copy_threshold": wanted}})
+                self.post("/api/v1/pools/tensors/policy", {"policy": {"zero_copy_threshold": wanted}})
                 answered = wanted
             # One more, whose answer nobody waits for.
             wanted = dice.randrange(8 * KIB, 512 * MIB)

@@ -1,10 +1,7 @@
 """Advice on a pool from the records to the applied change: real minutes pass, since advice needs two of them."""
 
-import json
 import time
 import unittest
-import urllib.error
-import urllib.request
 
 from homeostat_e2e import Scratch
 
@@ -22,22 +19,6 @@ class Advice(Scratch):
         super().setUp()
         self.config.write_text(self.config.read_text() + POOLS)
         self.daemon = self.start()
-
-    def post(self, path, body, expect=200):
-        request = urllib.request.Request(f"http://{self.daemon.address}{path}", data=json.dumps(body).encode(),
-                                         headers={"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                code, text = answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            code, text = error.code, error.read().decode()
-        self.assertEqual(code, expect, text)
-        return json.loads(text)
-
-    def get(self, path):
-        code, text = self.daemon.get(path)
-        self.assertEqual(code, 200, text)
-        return json.loads(text)
 
     def wait(self, condition, what, seconds=60):
         deadline = time.monotonic() + seconds
