@@ -35,6 +35,9 @@ function(homeostat_test name)
   if(NOT A_TIMEOUT)
     set(A_TIMEOUT 120)
   endif()
+  if(HOMEOSTAT_SANITIZE) # instrumented code is several times slower
+    math(EXPR A_TIMEOUT "4 * ${A_TIMEOUT}")
+  endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT})
   if(HOMEOSTAT_SANITIZE MATCHES "thread") # which cannot see how XGBoost's own threads wait for each other
     set_tests_properties(${name} PROPERTIES ENVIRONMENT OMP_NUM_THREADS=1)
