@@ -186,7 +186,7 @@ caf::result<proposal_verdict> on_proposal(self_ptr self, proposal p) {
 
 command_result on_command(self_ptr self, const operator_command& command) {
   auto& s = self->state;
-  if (!s.recovered) return {.ok = false, .text = "the loop is still starting"};
+  if (!s.recovered) return {.ok = false, .text = "the loop is still starting", .later = true};
   if (s.stopped) return {.ok = false, .text = "the loop has stopped"};
   governor_step step = decide(s.settings.config, std::move(s.core), command, s.settings.time.now(self));
   s.core = std::move(step.state);

@@ -1,44 +1,76 @@
-# homeostat_library(name SOURCES ... LIBS ...): a static library with our flags.
+# Headers that many units include are read once (precompiled), not by each unit: those of the standard library, of
+# packages, and for the units of one folder also what all of them include. A change of one rebuilds all who share it.
+# homeostat_headers(name HEADERS ... LIBS ... [OPTIONS ...]): who shares them has the same options.
+function(homeostat_headers name)
+  cmake_parse_arguments(A "" "" "HEADERS;LIBS;OPTIONS" ${ARGN})
+  set(unit "${CMAKE_BINARY_DIR}/generated/${name}.cpp")
+  file(CONFIGURE OUTPUT "${unit}" CONTENT "// Headers only.\n")
+  add_library(${name} STATIC EXCLUDE_FROM_ALL "${unit}")
+  target_compile_options(${name} PRIVATE ${A_OPTIONS})
+  target_link_libraries(${name} PRIVATE homeostat_flags ${A_LIBS})
+  target_precompile_headers(${name} PRIVATE
+    <algorithm> <array> <chrono> <cmath> <cstdint> <expected> <filesystem> <functional> <map> <memory> <optional> <set> <span>
+    <sstream> <string> <string_view> <unordered_map> <utility> <variant> <vector> ${A_HEADERS})
+endfunction()
+homeostat_headers(homeostat_standard_headers)
+
+# homeostat_library(name [HEADERS stem] SOURCES ... LIBS ... [OPTIONS ...]): a static library with our flags; `stem` is of
+# homeostat_headers.
 function(homeostat_library name)
-  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(A "" "HEADERS" "SOURCES;LIBS;OPTIONS" ${ARGN})
+  if(NOT A_HEADERS)
+    set(A_HEADERS homeostat_standard_headers)
+  endif()
   add_library(${name} STATIC ${A_SOURCES})
+  target_compile_options(${name} PRIVATE ${A_OPTIONS})
   target_link_libraries(${name} PUBLIC homeostat_flags ${A_LIBS})
+  target_precompile_headers(${name} REUSE_FROM ${A_HEADERS})
 endfunction()
 
-# What every test includes, read once. An executable, because headers are precompiled for the code model that uses them.
-function(homeostat_test_headers)
-  set(unit "${CMAKE_BINARY_DIR}/generated/test_headers.cpp")
-  file(CONFIGURE OUTPUT "${unit}" CONTENT "int main() {}\n")
-  add_executable(homeostat_test_headers EXCLUDE_FROM_ALL "${unit}")
-  target_compile_options(homeostat_test_headers PRIVATE -O0 "$<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>")
-  target_link_libraries(homeostat_test_headers PRIVATE homeostat_flags GTest::gtest GTest::gmock)
-  target_precompile_headers(homeostat_test_headers PRIVATE
-    <gmock/gmock.h> <gtest/gtest.h> <algorithm> <chrono> <expected> <filesystem> <functional> <map> <optional> <string> <vector>)
-endfunction()
-
-# homeostat_test(name SOURCES ... LIBS ... [TIMEOUT seconds] [SERIAL]): one GoogleTest program, registered as one ctest
-# entry per program (a process per case would cost more than the cases).
-function(homeostat_test name)
-  cmake_parse_arguments(A "SERIAL" "TIMEOUT" "SOURCES;LIBS" ${ARGN})
+# homeostat_program(name [HEADERS stem] SOURCES ... LIBS ... [OPTIONS ...]): -fPIC because headers are precompiled for one model of code.
+function(homeostat_program name)
+  cmake_parse_arguments(A "" "HEADERS" "SOURCES;LIBS;OPTIONS" ${ARGN})
+  if(NOT A_HEADERS)
+    set(A_HEADERS homeostat_standard_headers)
+  endif()
   add_executable(${name} ${A_SOURCES})
-  target_compile_options(${name} PRIVATE -O0 "$<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>") # what is tested is optimised in full; its test compiles a third faster
-  if(NOT TARGET homeostat_test_headers)
-    homeostat_test_headers()
+  target_compile_options(${name} PRIVATE -fPIC ${A_OPTIONS})
+  target_link_libraries(${name} PRIVATE homeostat_flags ${A_LIBS})
+  target_precompile_headers(${name} REUSE_FROM ${A_HEADERS})
+endfunction()
+
+# What is tested is optimised in full; its test compiles in half the time.
+set(HOMEOSTAT_TEST_OPTIONS -O0)
+if(NOT HOMEOSTAT_SANITIZE) # whose reports name lines
+  list(APPEND HOMEOSTAT_TEST_OPTIONS -g0)
+endif()
+
+# homeostat_timeout(test seconds): more where instrumented code is several times slower.
+function(homeostat_timeout test seconds)
+  if(HOMEOSTAT_SANITIZE)
+    math(EXPR seconds "4 * ${seconds}")
   endif()
-  target_precompile_headers(${name} REUSE_FROM homeostat_test_headers)
-  if(CCACHE) # takes what uses precompiled headers only when it may take them as they are found
-    set_target_properties(${name} PROPERTIES CXX_COMPILER_LAUNCHER
-      "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros;${CCACHE}")
+  set_tests_properties(${test} PROPERTIES TIMEOUT ${seconds})
+endfunction()
+
+# homeostat_test(name [HEADERS stem] SOURCES ... LIBS ... [TIMEOUT seconds] [SERIAL] [APART]): one GoogleTest program,
+# registered as one ctest entry (a process per case would cost more than the cases). Its files are compiled four at a
+# time, in half the time; APART where they give one name to different things.
+function(homeostat_test name)
+  cmake_parse_arguments(A "SERIAL;APART" "HEADERS;TIMEOUT" "SOURCES;LIBS" ${ARGN})
+  if(NOT A_HEADERS)
+    set(A_HEADERS homeostat_test_headers)
   endif()
-  target_link_libraries(${name} PRIVATE homeostat_flags ${A_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
+  homeostat_program(${name} HEADERS ${A_HEADERS} OPTIONS ${HOMEOSTAT_TEST_OPTIONS}
+    SOURCES ${A_SOURCES} LIBS ${A_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
+  if(NOT A_APART)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   if(NOT A_TIMEOUT)
     set(A_TIMEOUT 120)
   endif()
-  if(HOMEOSTAT_SANITIZE) # instrumented code is several times slower
-    math(EXPR A_TIMEOUT "4 * ${A_TIMEOUT}")
-  endif()
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT})
+  homeostat_timeout(${name} ${A_TIMEOUT})
   if(HOMEOSTAT_SANITIZE MATCHES "thread") # which cannot see how XGBoost's own threads wait for each other
     set_tests_properties(${name} PROPERTIES ENVIRONMENT OMP_NUM_THREADS=1)
   endif()

@@ -290,11 +290,13 @@ void get(const v1::OperatorCommand& in, operator_command& x) {
 void put(v1::CommandResult* out, const command_result& x) {
   out->set_ok(x.ok);
   out->set_text(text(x.text));
+  out->set_later(x.later);
 }
 
 void get(const v1::CommandResult& in, command_result& x) {
   x.ok = in.ok();
   x.text = in.text();
+  x.later = in.later();
 }
 
 void put(v1::LoopStatus* out, const loop_status& x) {

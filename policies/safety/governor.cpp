@@ -183,7 +183,9 @@ void governor_turn::roll_back_for_regression() {
 // ----------------------------------------------------------------------------------------------
 
 void governor_turn::on(const operator_command& c) {
-  const auto answer = [&](bool ok, std::string text) { effects_.command = command_result{ok, std::move(text)}; };
+  const auto answer = [&](bool ok, std::string text) {
+    effects_.command = command_result{.ok = ok, .text = std::move(text)};
+  };
   const auto note = [&](std::string text) {
     audit_record& r = record(audit_kind::operator_command);
     r.classification = change_class::operator_change;
@@ -248,7 +250,9 @@ void governor_turn::on(const operator_command& c) {
 }
 
 void governor_turn::set_baseline(const operator_command& c) {
-  const auto answer = [&](bool ok, std::string text) { effects_.command = command_result{ok, std::move(text)}; };
+  const auto answer = [&](bool ok, std::string text) {
+    effects_.command = command_result{.ok = ok, .text = std::move(text)};
+  };
   if (is_frozen(state_.safe_mode) || state_.regression.consecutive > 0 || state_.pending || !state_.live_known ||
       state_.restore != wanted_restore::none || state_.stopping)
     return answer(false,
@@ -268,12 +272,16 @@ void governor_turn::set_baseline(const operator_command& c) {
 }
 
 void governor_turn::set_values(const operator_command& c) {
-  const auto answer = [&](bool ok, std::string text) { effects_.command = command_result{ok, std::move(text)}; };
-  if (state_.pending) return answer(false, "a change is in flight; try again");
+  const auto answer = [&](bool ok, std::string text, bool later = false) {
+    effects_.command = command_result{.ok = ok, .text = std::move(text), .later = later};
+  };
+  if (state_.pending) return answer(false, "a change is in flight; try again", true);
   if (state_.stopping) return answer(false, "the loop is stopping");
   if (c.revision != 0 && c.revision != state_.revision)
-    return answer(false, "StaleRevision: the loop is at revision " + std::to_string(state_.revision) + ", meant was " +
-                             std::to_string(c.revision));
+    return answer(false,
+                  "StaleRevision: the loop is at revision " + std::to_string(state_.revision) + ", meant was " +
+                      std::to_string(c.revision),
+                  true);
   if (c.actor == "homeostat" && is_frozen(state_.safe_mode))
     return answer(false, "in safe mode nothing but people and rollbacks change a value");
   const std::optional<violation> v = review_values(c.values);

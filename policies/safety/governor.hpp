@@ -194,6 +194,7 @@ struct proposal_verdict {
 struct command_result {
   bool ok{false};
   std::string text;
+  bool later{false}; ///< refused because of the moment only: who looks again and asks anew may be heard
 };
 /// What everyone who measures or proposes must know after a change came into force.
 struct live_configuration {

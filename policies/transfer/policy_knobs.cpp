@@ -175,4 +175,15 @@ std::optional<std::uint64_t> size_from(std::string_view text) {
   return static_cast<std::uint64_t>(bytes);
 }
 
+std::expected<std::map<std::string, double>, std::string>
+policy_knobs_from(const std::map<std::string, std::string>& changes) {
+  std::map<std::string, double> values;
+  for (const auto& [key, text] : changes) {
+    const auto value = policy_knob_from(key, text);
+    if (!value) return std::unexpected(value.error());
+    values.emplace(key, *value);
+  }
+  return values;
+}
+
 } // namespace homeostat

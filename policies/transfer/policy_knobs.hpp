@@ -37,6 +37,10 @@ namespace homeostat {
 /// @returns the knob's value. @errors  one sentence "KEY is 'TEXT', expected FORM".
 [[nodiscard]] std::expected<double, std::string> policy_knob_from(const std::string& key, const std::string& text);
 
+/// Reads values as policy_knob_from does, by key. @errors  its words on the first that cannot be read.
+[[nodiscard]] std::expected<std::map<std::string, double>, std::string>
+policy_knobs_from(const std::map<std::string, std::string>& changes);
+
 /// @returns the bytes of `10 MiB`, `512KiB`, `4096 B`; nothing for anything else, or for more than 1e15.
 [[nodiscard]] std::optional<std::uint64_t> size_from(std::string_view text);
 

@@ -49,13 +49,9 @@ policy_settings_text settings_of(const transfer_policy& policy) {
 
 std::expected<transfer_policy, std::string> changed_policy(transfer_policy policy,
                                                            const policy_settings_text& changes) {
-  std::map<std::string, double> values;
-  for (const auto& [key, text] : changes) {
-    const auto value = policy_knob_from(key, text);
-    if (!value) return std::unexpected(value.error());
-    values.emplace(key, *value);
-  }
-  auto changed = with_knobs(std::move(policy), values);
+  const auto values = policy_knobs_from(changes);
+  if (!values) return std::unexpected(values.error());
+  auto changed = with_knobs(std::move(policy), *values);
   if (!changed) return changed;
   if (auto ok = check(*changed); !ok) return std::unexpected(std::move(ok.error()));
   return changed;

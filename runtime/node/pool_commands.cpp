@@ -26,11 +26,6 @@ std::map<std::string, double> governed_knobs(const loop_config& loop, const tran
   return values;
 }
 
-/// A refusal that the next look may not meet again.
-bool passes(const std::string& refusal) {
-  return refusal.contains("in flight") || refusal.contains("StaleRevision") || refusal.contains("still starting");
-}
-
 /// Sets knobs of the loop through its governor and waits until they are in force.
 outcome set_knobs(node& n, const loop_config& loop, const std::map<std::string, double>& wanted,
                   const std::string& actor, const std::string& text) {
@@ -58,7 +53,7 @@ outcome set_knobs(node& n, const loop_config& loop, const std::map<std::string, 
     if (!answer) return refused(503, answer.error());
     asked = answer->ok;
     last = "loop " + loop.name + (asked ? " has not brought it into force, see its status" : ": " + answer->text);
-    if (!asked && !passes(answer->text)) return refused(422, last);
+    if (!asked && !answer->later) return refused(422, last);
   }
   return refused(503, last);
 }

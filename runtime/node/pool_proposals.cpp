@@ -34,16 +34,14 @@ std::expected<std::string, authority_problem> propose_policy(node& n, const poli
   v1::ProposalRequest request;
   v1::ChangeRequest& change = *request.add_changes();
   change.set_loop(loop->name);
-  std::map<std::string, double> values;
-  for (const auto& [key, text] : wish.changes) {
-    const auto value = policy_knob_from(key, text);
-    if (!value) return refused(422, value.error());
+  const auto values = policy_knobs_from(wish.changes);
+  if (!values) return refused(422, values.error());
+  for (const auto& [key, value] : *values) {
     if (!find_named(loop->governor.knobs, key))
       return refused(422, "loop " + loop->name + " has no knob '" + key + "': its configuration leaves it out");
-    values.emplace(key, *value);
-    (*change.mutable_knobs())[key].set_number_value(*value);
+    (*change.mutable_knobs())[key].set_number_value(value);
   }
-  if (const auto together = check_together(n, loop->name, values); !together) return refused(422, together.error());
+  if (const auto together = check_together(n, loop->name, *values); !together) return refused(422, together.error());
   request.set_source(wish.source);
   request.set_rationale(wish.rationale);
   request.set_evidence(wish.evidence);

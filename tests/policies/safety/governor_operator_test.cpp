@@ -290,6 +290,17 @@ TEST(SetValues, IsRefusedWhileAChangeIsInFlight) {
   rig.give(operator_command{.action = action::set_values, .actor = "alice", .text = {}, .values = {0.7}});
   EXPECT_FALSE(rig.answer->ok);
   EXPECT_EQ(rig.answer->text, "a change is in flight; try again");
+  EXPECT_TRUE(rig.answer->later);
+}
+
+TEST(SetValues, MeantForAnotherRevisionAreRefusedForNow) {
+  governor_rig rig(one_knob());
+  operator_command command{.action = action::set_values, .actor = "alice", .text = {}, .values = {0.7}};
+  command.revision = rig.state.revision + 1;
+  rig.give(command);
+  EXPECT_FALSE(rig.answer->ok);
+  EXPECT_TRUE(rig.answer->later) << "whoever looks again and asks anew may be heard";
+  EXPECT_FALSE(rig.command(action::set_values, "", {7}).later) << "no later moment brings this value into the bounds";
 }
 
 TEST(SetValues, OutranksAWaitingReturnOfTheGuards) {
