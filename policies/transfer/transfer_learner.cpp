@@ -14,9 +14,7 @@ constexpr double well_known = 4;
 constexpr double look_again = 0.3;
 /// What the first try of a size may cost in any case.
 constexpr double first_allowance_us = 1000;
-/// A single try may cost this many times what the pool's account, and its own size's, earn: dear tries come too,
-/// rarely.
-constexpr double pool_overdraft = 1;
+/// A single try may cost this many times what its own size earns: dear tries come too, rarely.
 constexpr double class_overdraft = 20;
 constexpr double promise_rate = 0.5;
 constexpr double slowdown_pull = 0.05;
@@ -100,7 +98,7 @@ transfer_view::entry transfer_learner::entry_of(data_type type, std::size_t c, s
     const account spent = settled(accounts_[static_cast<std::size_t>(under_)][c]);
     const account all = settled(pool_account_[static_cast<std::size_t>(under_)]);
     const double budget = policy_.exploration_budget * all.time_us;
-    const bool covered = all.loss_us <= budget && loss <= std::max(pool_overdraft * budget, first_allowance_us);
+    const bool covered = all.loss_us + loss <= std::max(budget, first_allowance_us);
     const double most = policy_.exploration_budget * class_overdraft * spent.time_us;
     if (covered && loss <= std::max(most, its.known < least_evidence ? first_allowance_us : 0))
       made.explore = static_cast<float>(policy_.exploration_rate * (its.weight < well_known ? 1 : look_again));

@@ -107,6 +107,24 @@ TEST(transfer_learner, exploration_stays_within_rate_and_budget) {
   EXPECT_EQ(run_transfers(still, world, 1000, smallest, largest, now).explored, 0U);
 }
 
+TEST(transfer_learner, a_dear_try_waits_until_the_account_has_room_for_it) {
+  for (const machine& m : machines()) {
+    transfer_learner learner(latency_policy());
+    cost_world world{m.latency, 0.2};
+    instant now{};
+    run_transfers(learner, world, 2000, smallest, largest, now);
+    double worst = 0; // share of a thousand transfers' time that went into trying
+    for (int thousand = 0; thousand < 20; ++thousand) {
+      const auto before = learner.totals();
+      run_transfers(learner, world, 1000, smallest, largest, now);
+      const auto& after = learner.totals();
+      worst =
+          std::max(worst, (after.exploration_loss_us - before.exploration_loss_us) / (after.time_us - before.time_us));
+    }
+    EXPECT_LE(worst, 1.8 * learner.policy().exploration_budget) << m.name;
+  }
+}
+
 TEST(transfer_learner, without_learning_the_threshold_stays_and_outcomes_are_counted) {
   transfer_policy policy = latency_policy();
   policy.learning_enabled = false;
