@@ -14,6 +14,14 @@ function(homeostat_headers name)
 endfunction()
 homeostat_headers(homeostat_standard_headers)
 
+# homeostat_share_headers(name stem): the standard library's where `stem` is empty.
+function(homeostat_share_headers name stem)
+  if(NOT stem)
+    set(stem homeostat_standard_headers)
+  endif()
+  target_precompile_headers(${name} REUSE_FROM ${stem})
+endfunction()
+
 # Compiles a target's files four at a time, which takes half the time where their headers are most of the work. The four
 # share one anonymous namespace.
 function(homeostat_together name)
@@ -24,28 +32,23 @@ endfunction()
 # `stem` is of homeostat_headers.
 function(homeostat_library name)
   cmake_parse_arguments(A "TOGETHER" "HEADERS" "SOURCES;LIBS;OPTIONS" ${ARGN})
-  if(NOT A_HEADERS)
-    set(A_HEADERS homeostat_standard_headers)
-  endif()
   add_library(${name} STATIC ${A_SOURCES})
   target_compile_options(${name} PRIVATE ${A_OPTIONS})
   target_link_libraries(${name} PUBLIC homeostat_flags ${A_LIBS})
-  target_precompile_headers(${name} REUSE_FROM ${A_HEADERS})
+  homeostat_share_headers(${name} "${A_HEADERS}")
   if(A_TOGETHER)
     homeostat_together(${name})
   endif()
 endfunction()
 
-# homeostat_program(name [HEADERS stem] SOURCES ... LIBS ... [OPTIONS ...]): -fPIC because headers are precompiled for one model of code.
+# homeostat_program(name [HEADERS stem] SOURCES ... LIBS ... [OPTIONS ...]): -fPIC, as the libraries, because headers are
+# precompiled for one model of code.
 function(homeostat_program name)
   cmake_parse_arguments(A "" "HEADERS" "SOURCES;LIBS;OPTIONS" ${ARGN})
-  if(NOT A_HEADERS)
-    set(A_HEADERS homeostat_standard_headers)
-  endif()
   add_executable(${name} ${A_SOURCES})
   target_compile_options(${name} PRIVATE -fPIC ${A_OPTIONS})
   target_link_libraries(${name} PRIVATE homeostat_flags ${A_LIBS})
-  target_precompile_headers(${name} REUSE_FROM ${A_HEADERS})
+  homeostat_share_headers(${name} "${A_HEADERS}")
 endfunction()
 
 # What is tested is optimised in full; its test compiles in half the time.

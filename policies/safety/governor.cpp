@@ -182,10 +182,11 @@ void governor_turn::roll_back_for_regression() {
 // ---- people and supervisors
 // ----------------------------------------------------------------------------------------------
 
+void governor_turn::answer(bool ok, std::string text, bool later) {
+  effects_.command = command_result{.ok = ok, .text = std::move(text), .later = later};
+}
+
 void governor_turn::on(const operator_command& c) {
-  const auto answer = [&](bool ok, std::string text) {
-    effects_.command = command_result{.ok = ok, .text = std::move(text)};
-  };
   const auto note = [&](std::string text) {
     audit_record& r = record(audit_kind::operator_command);
     r.classification = change_class::operator_change;
@@ -250,9 +251,6 @@ void governor_turn::on(const operator_command& c) {
 }
 
 void governor_turn::set_baseline(const operator_command& c) {
-  const auto answer = [&](bool ok, std::string text) {
-    effects_.command = command_result{.ok = ok, .text = std::move(text)};
-  };
   if (is_frozen(state_.safe_mode) || state_.regression.consecutive > 0 || state_.pending || !state_.live_known ||
       state_.restore != wanted_restore::none || state_.stopping)
     return answer(false,
@@ -272,9 +270,6 @@ void governor_turn::set_baseline(const operator_command& c) {
 }
 
 void governor_turn::set_values(const operator_command& c) {
-  const auto answer = [&](bool ok, std::string text, bool later = false) {
-    effects_.command = command_result{.ok = ok, .text = std::move(text), .later = later};
-  };
   if (state_.pending) return answer(false, "a change is in flight; try again", true);
   if (state_.stopping) return answer(false, "the loop is stopping");
   if (c.revision != 0 && c.revision != state_.revision)

@@ -67,6 +67,8 @@ private:
   void expire_timers();
   void judge_regression(const objective_window& w);
   void roll_back_for_regression();
+  /// What the person who commands is told; see command_result.
+  void answer(bool ok, std::string text, bool later = false);
   void set_baseline(const operator_command& c);
   void set_values(const operator_command& c);
   void hold_if_out_of_bounds();
