@@ -10,6 +10,8 @@ namespace {
 constexpr double age_scale = 300; ///< transfers of the pool after which evidence weighs a quarter
 constexpr double made_old = 0.1;  ///< weight kept by what is no longer to be believed
 constexpr double surprise_ratio = 1.5;
+/// ... and more than this many standard deviations off: what varies by a factor of two surprises nobody by one.
+constexpr double surprise_spreads = 2;
 constexpr int surprises_in_a_row = cost_table::longest_run;
 constexpr std::uint64_t alarm_span = 200; ///< transfers between two surprised cells that belong together
 constexpr double largest_speed_up = 0.1;  ///< that is believed of cells not measured
@@ -26,6 +28,12 @@ constexpr double most_borrowed = 4;
 double ageing(std::uint64_t now, std::uint64_t then) {
   const double scaled = 1 + static_cast<double>(now - then) / age_scale;
   return 1 / (scaled * scaled);
+}
+
+/// @returns a ratio as check() accepts it, and the sum of a few: whatever was reported, what is learned can be kept.
+double keepable(double ratio) {
+  constexpr double least = 10 / most_measured;
+  return ratio >= least ? std::min(ratio, most_measured / 10) : least; // also of what is no number
 }
 
 struct sums {
@@ -81,13 +89,16 @@ std::size_t cost_table::index(pressure under, data_type type, transfer_method me
          static_cast<std::size_t>(method);
 }
 
+double cost_table::cell::spread() const { return std::sqrt(std::max(0.0, std::log(square / (latency * latency)))); }
+
 double cost_table::learn(cell& into, std::uint64_t now, double latency, double cpu, double memory) {
   double changed = 1;
   if (into.weight > 0) into.weight *= ageing(now, into.last);
   into.last = now;
   if (into.weight >= surprises_in_a_row) {
-    const double off = latency / into.latency;
-    const int direction = off > surprise_ratio ? 1 : off < 1 / surprise_ratio ? -1 : 0;
+    const double off = std::log(latency / into.latency);
+    const double usual = std::max(std::log(surprise_ratio), surprise_spreads * into.spread());
+    const int direction = off > usual ? 1 : off < -usual ? -1 : 0;
     if (direction == 0 || into.run * direction < 0) {
       into.run = 0;
       into.run_sum = 0;
@@ -97,7 +108,7 @@ double cost_table::learn(cell& into, std::uint64_t now, double latency, double c
       into.run_sum += latency;
       if (std::abs(into.run) >= surprises_in_a_row) {
         const double recent = into.run_sum / surprises_in_a_row;
-        changed = recent / into.latency;
+        changed = keepable(recent / into.latency);
         into = cell{};
         into.last = now;
         into.weight = surprises_in_a_row - 1;
@@ -109,11 +120,18 @@ double cost_table::learn(cell& into, std::uint64_t now, double latency, double c
       }
     }
   }
-  if (into.weight > 0) latency = std::min(latency, outlier_ratio * into.latency);
+  if (into.weight > 0) latency = std::clamp(latency, into.latency / outlier_ratio, outlier_ratio * into.latency);
   into.weight = std::min(into.weight + 1, memory_of_a_cell);
   const double pull = 1 / into.weight;
-  into.latency += pull * (latency - into.latency);
-  into.square += pull * (latency * latency - into.square);
+  if (into.weight > 1) {
+    const double off = std::log(latency / into.latency);
+    const double spread = into.spread();
+    into.latency *= std::exp(pull * off);
+    into.square = into.latency * into.latency * std::exp((1 - pull) * (spread * spread + pull * off * off));
+  } else {
+    into.latency = latency;
+    into.square = latency * latency;
+  }
   into.cpu += pull * (cpu - into.cpu);
   into.memory += pull * (memory - into.memory);
   return changed;
@@ -139,9 +157,9 @@ void cost_table::record(const transfer_metrics& done, pressure under) {
   const method_cost prior = prior_cost(done.method, size);
   used_[index(under, type, done.method)] = true;
   const std::uint64_t now = ++recorded_[static_cast<std::size_t>(under)];
-  const double changed =
-      learn(at(under, type, done.method)[c], now, latency / prior.latency_us,
-            std::max(0.0, done.cpu_time_us) / prior.cpu_time_us, static_cast<double>(done.memory_used) / prior.memory);
+  const double changed = learn(at(under, type, done.method)[c], now, keepable(latency / prior.latency_us),
+                               keepable(done.cpu_time_us / prior.cpu_time_us),
+                               keepable(static_cast<double>(done.memory_used) / prior.memory));
   if (changed == 1) return;
   alarm& last = last_alarm_[static_cast<std::size_t>(under)][static_cast<std::size_t>(done.method)];
   if ((last.factor - 1) * (changed - 1) > 0 && now - last.at <= alarm_span) {
@@ -177,9 +195,8 @@ cost_estimate cost_table::estimate(pressure under, data_type type, std::size_t c
   cost_estimate result{prior_cost(method, size), total.weight, total.known, 1};
   if (total.weight <= 0) return result;
   const double latency = total.latency / total.weight;
-  const double variance = std::max(0.0, total.square / total.weight - latency * latency);
-  // Of a log-normal latency; never quite certain, whatever a few equal measurements say.
-  result.spread = std::max(0.05, std::sqrt(std::log1p(variance / (latency * latency))));
+  const double excess = std::log(total.square / total.weight / (latency * latency));
+  result.spread = std::max(0.05, std::sqrt(std::max(0.0, excess))); // never quite certain
   result.cost.latency_us *= latency;
   result.cost.setup_overhead_us *= latency;
   result.cost.cleanup_overhead_us *= latency;

@@ -94,12 +94,13 @@ private:
   struct cell {
     double weight{0};      ///< when it was last measured
     std::uint64_t last{0}; ///< transfer of the pool at that time
-    double latency{0};     ///< mean ratio to the prior
-    double square{0};      ///< mean of its square
+    double latency{0};     ///< geometric mean of the ratio to the prior
+    double square{0};      ///< its square times e to the variance of the log ratio
     double cpu{0};
     double memory{0};
-    double run_sum{0};  ///< latency ratios of the present run of surprises
-    std::int8_t run{0}; ///< its length, negative: faster than expected
+    double run_sum{0};                   ///< latency ratios of the present run of surprises
+    std::int8_t run{0};                  ///< its length, negative: faster than expected
+    [[nodiscard]] double spread() const; ///< standard deviation of the log ratio. @pre weight > 0
   };
   using row = std::array<cell, cost_class_count>;
 

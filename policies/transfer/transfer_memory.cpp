@@ -14,9 +14,7 @@ namespace homeostat {
 
 namespace {
 
-/// More than any pool counts or any transfer costs; sums and squares of it are still numbers.
-constexpr std::uint64_t most_counted = std::uint64_t{1} << 62U;
-constexpr double most_measured = 1e15;
+constexpr std::uint64_t most_counted = std::uint64_t{1} << 62U; ///< more than any pool counts
 
 /// Collects the first thing that is wrong.
 class checker {
@@ -87,7 +85,7 @@ std::expected<void, std::string> check(const learned_costs& costs) {
     c.number("weight", one.weight, std::numeric_limits<double>::min(), cost_table::memory_of_a_cell);
     c.count("last", one.last, costs.recorded[static_cast<std::size_t>(one.under)]);
     c.number("latency", one.latency, std::numeric_limits<double>::min(), most_measured);
-    c.number("square", one.square, 0, most_measured * most_measured);
+    c.number("square", one.square, 0, 100 * most_measured * most_measured); // e to the variance is at most 76
     c.number("cpu", one.cpu, 0, most_measured);
     c.number("memory", one.memory, 0, most_measured);
     c.number("run_sum", one.run_sum, 0, most_measured);

@@ -10,6 +10,9 @@
 
 namespace homeostat {
 
+/// More than any transfer costs; sums and squares of it are still numbers.
+inline constexpr double most_measured = 1e15;
+
 // What a pool has learned, as plain values: what outlives a restart. Whoever takes it up again checks all of it,
 // because it comes from a disk: a cost that is no number would decide transfers for weeks.
 

@@ -123,6 +123,11 @@ void add_transfer(CLI::App& app, common_options& common, int& result) {
   bench->add_option("--repeats", flags->options.repeats, "runs of each transfer by each method; ratios compare medians")
       ->check(CLI::Range(1, 99))
       ->capture_default_str();
+  bench
+      ->add_option("--apart", flags->options.apart,
+                   "transfers of a thread between two runs of one; 1: one after the other, within the same second")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
   bench->add_option("--concurrency", flags->options.concurrency, "threads that transfer at once")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();

@@ -3,12 +3,13 @@
 #include "messages/transfer.grpc.pb.h"
 #include "runtime/ports/descriptor.hpp"
 #include "runtime/transfer/cpu_clock.hpp"
+#include "runtime/transfer/receive_buffer.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <mutex>
-#include <new>
+#include <optional>
 
 #include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
@@ -154,49 +155,58 @@ public:
     if (chunk->total() != chunk->data().size())
       return {grpc::StatusCode::INVALID_ARGUMENT, "a single chunk must be the whole transfer"};
     if (chunk->total() > largest_) return too_large(chunk->total());
-    return consume(chunk->data(), *chunk, cpu, *receipt);
+    return consume(std::as_bytes(std::span(chunk->data())), *chunk, cpu, *receipt);
   }
 
   grpc::Status Stream(grpc::ServerContext* /*context*/, grpc::ServerReader<v1::TransferChunk>* chunks,
                       v1::TransferReceipt* receipt) override {
-    const std::uint64_t cpu = thread_cpu_ns();
-    v1::TransferChunk chunk;
-    v1::TransferChunk first;
-    std::string whole;
-    while (chunks->Read(&chunk)) {
-      if (whole.empty()) {
-        if (chunk.total() > largest_) return too_large(chunk.total());
-        first = chunk;
-        first.clear_data();
-        try {
-          whole.reserve(chunk.total());
-        } catch (const std::bad_alloc&) {
-          return {grpc::StatusCode::RESOURCE_EXHAUSTED,
-                  "no memory for a transfer of " + std::to_string(chunk.total()) + " bytes"};
-        }
-      }
-      if (whole.size() + chunk.data().size() > first.total())
-        return {grpc::StatusCode::INVALID_ARGUMENT, "more bytes than the transfer announced"};
-      whole += chunk.data();
-    }
-    if (whole.size() != first.total())
-      return {grpc::StatusCode::INVALID_ARGUMENT, "the stream ended after " + std::to_string(whole.size()) + " of " +
-                                                      std::to_string(first.total()) + " bytes"};
-    return consume(whole, first, cpu, *receipt);
+    std::optional<receive_buffer> whole;
+    grpc::Status status = receive(*chunks, whole, *receipt);
+    if (whole) buffers_.give_back(std::move(*whole));
+    return status;
   }
 
 private:
+  grpc::Status receive(grpc::ServerReader<v1::TransferChunk>& chunks, std::optional<receive_buffer>& whole,
+                       v1::TransferReceipt& receipt) {
+    const std::uint64_t cpu = thread_cpu_ns();
+    v1::TransferChunk chunk;
+    v1::TransferChunk about; // the first chunk without its bytes
+    while (chunks.Read(&chunk)) {
+      if (chunk.total() > largest_) return too_large(chunk.total());
+      const bool first = !whole;
+      if (first) {
+        whole = buffers_.take(std::max<std::size_t>(chunk.total(), 1));
+        if (!whole)
+          return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+                  "no memory for a transfer of " + std::to_string(chunk.total()) + " bytes"};
+      }
+      const std::uint64_t total = first ? chunk.total() : about.total();
+      if (whole->bytes().size() + chunk.data().size() > total || !whole->append(std::as_bytes(std::span(chunk.data()))))
+        return {grpc::StatusCode::INVALID_ARGUMENT, "more bytes than the transfer announced"};
+      if (first) {
+        chunk.clear_data();
+        about = chunk;
+      }
+    }
+    const auto received = whole ? whole->bytes() : std::span<const std::byte>();
+    if (received.size() != about.total())
+      return {grpc::StatusCode::INVALID_ARGUMENT, "the stream ended after " + std::to_string(received.size()) + " of " +
+                                                      std::to_string(about.total()) + " bytes"};
+    return consume(received, about, cpu, receipt);
+  }
+
   [[nodiscard]] grpc::Status too_large(std::uint64_t total) const {
     return {grpc::StatusCode::INVALID_ARGUMENT,
             std::to_string(total) + " bytes, at most " + std::to_string(largest_) + " are accepted"};
   }
 
-  grpc::Status consume(const std::string& whole, const v1::TransferChunk& about, std::uint64_t cpu_before,
+  grpc::Status consume(std::span<const std::byte> whole, const v1::TransferChunk& about, std::uint64_t cpu_before,
                        v1::TransferReceipt& receipt) const {
     const transfer_characteristics data{
         whole.size(), static_cast<data_type>(std::min<std::uint32_t>(about.type(), data_type_count - 1)),
         static_cast<data_format>(std::min<std::uint32_t>(about.format(), data_format_count - 1)), about.compressed()};
-    const auto made = homeostat::consume(consumer_, std::as_bytes(std::span(whole)), data);
+    const auto made = homeostat::consume(consumer_, whole, data);
     if (!made) return {grpc::StatusCode::FAILED_PRECONDITION, made.error()};
     receipt.set_checksum(*made);
     receipt.set_transfer_id(about.transfer_id());
@@ -208,6 +218,7 @@ private:
 
   transfer_consumer consumer_;
   std::size_t largest_;
+  receive_buffers buffers_;
 };
 
 bool somebody_listens(const std::string& path) {

@@ -122,8 +122,24 @@ private:
     }
   }
 
-  paired_transfer one_transfer(chacha8_rng& rng) {
+  /// A transfer whose runs are not all made yet.
+  struct open_transfer {
     paired_transfer one;
+    runs_by_method runs;
+  };
+
+  /// One run by each method, in an order drawn anew.
+  void run_both(paired_transfer& into, runs_by_method& runs, chacha8_rng& rng) {
+    const transfer_method first = rng.sign() > 0 ? transfer_method::grpc : transfer_method::zero_copy;
+    for (const transfer_method method : {first, other(first)}) {
+      transfer(into, method);
+      runs[static_cast<std::size_t>(method)].push_back(into.latency_us[static_cast<std::size_t>(method)]);
+    }
+  }
+
+  open_transfer first_run(chacha8_rng& rng) {
+    open_transfer open;
+    paired_transfer& one = open.one;
     one.data = draw(rng);
     const transfer_pool::under_way mark(pool_);
     const auto asked = steady::now();
@@ -132,17 +148,7 @@ private:
     one.chosen = decision.method;
     one.explored = decision.reason == decision_reason::exploration;
     const system_conditions now = pool_.conditions();
-    const transfer_method first = rng.sign() > 0 ? transfer_method::grpc : transfer_method::zero_copy;
-    runs_by_method runs;
-    paired_transfer again = one;
-    for (std::uint64_t r = 0; r < std::max<std::uint64_t>(options_.repeats, 1); ++r) {
-      paired_transfer& into = r == 0 ? one : again;
-      for (const transfer_method method : {first, other(first)}) {
-        transfer(into, method);
-        runs[static_cast<std::size_t>(method)].push_back(into.latency_us[static_cast<std::size_t>(method)]);
-      }
-    }
-    settle(one, std::move(runs));
+    run_both(one, open.runs, rng);
 
     const auto i = static_cast<std::size_t>(one.chosen);
     transfer_metrics metrics;
@@ -161,7 +167,31 @@ private:
     metrics.generation = decision.generation;
     metrics.why = basis_of(decision);
     pool_.record(metrics);
-    return one;
+    return open;
+  }
+
+  /// Makes the runs that are left of a block's transfers and settles them.
+  void end_block(std::vector<open_transfer>& block, std::vector<paired_transfer>& settled, chacha8_rng& rng,
+                 bool asks) {
+    for (std::uint64_t r = 1; r < options_.repeats; ++r)
+      for (open_transfer& open : block) {
+        if (stop(asks)) break;
+        const transfer_pool::under_way mark(pool_);
+        paired_transfer again = open.one;
+        run_both(again, open.runs, rng);
+        if (peer_has_ended(again)) break;
+      }
+    for (open_transfer& open : block) {
+      settle(open.one, std::move(open.runs));
+      settled.push_back(std::move(open.one));
+    }
+    block.clear();
+  }
+
+  /// @param asks  whether anybody interrupted: one thread does.
+  bool stop(bool asks) {
+    if (asks && interrupted_()) stopped_.store(true);
+    return stopped_.load();
   }
 
   /// Transfers fail one by one for reasons of their own; without a peer there is nothing left to measure.
@@ -195,19 +225,20 @@ private:
     for (std::size_t w = 0; w < options_.concurrency; ++w)
       workers.emplace_back([&, w] {
         chacha8_rng rng(options_.seed, 1000 * (done_phases_ + 1) + w);
-        while (!stopped_.load()) {
-          if (w == 0 && interrupted_()) stopped_.store(true);
+        std::vector<open_transfer> block;
+        while (!stop(w == 0)) {
           const std::uint64_t number = taken.fetch_add(1);
-          if (number >= options_.transfers) return;
-          paired_transfer one = one_transfer(rng);
-          if (peer_has_ended(one)) return;
-          by_thread[w].push_back(std::move(one));
+          if (number >= options_.transfers) break;
+          block.push_back(first_run(rng));
+          if (peer_has_ended(block.back().one)) return;
+          if (block.size() == options_.apart) end_block(block, by_thread[w], rng, w == 0);
           if (w == 0 && progress_)
             progress_((static_cast<double>(done_phases_) +
                        static_cast<double>(number) / static_cast<double>(options_.transfers)) /
                           static_cast<double>(options_.phases.size()),
                       phase.name);
         }
+        end_block(block, by_thread[w], rng, w == 0);
       });
     for (std::thread& worker : workers) worker.join();
     ended.store(true);

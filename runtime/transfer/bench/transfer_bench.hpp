@@ -33,6 +33,7 @@ struct bench_options {
   std::uint64_t transfers{1500}; ///< of each phase
   std::uint64_t measured{500};   ///< of these, at the end, are what the ratios are made of
   std::uint64_t repeats{3};      ///< of each transfer by each method; ratios compare their medians
+  std::uint64_t apart{100};      ///< transfers between two repeats of one, so that a slow second is in one of them only
   std::size_t concurrency{1};    ///< threads that transfer at once
   std::vector<data_type> types{data_type::binary};
   std::vector<bench_phase> phases;
@@ -44,7 +45,8 @@ struct bench_options {
 
 /// Runs every transfer by both methods, in an order drawn anew each time, and lets a pool decide beside it. The pool
 /// learns from nothing but the first run of the method it chose, as it would in earnest. Ratios compare the medians of
-/// the runs: the lower of two single measurements would count luck as skill. Phases follow each other with the same
+/// the runs, and repeats are made block by block: the lower of two single measurements, or of two in the same slow
+/// second of the machine, would count luck as skill (decision 14). Phases follow each other with the same
 /// pool.
 /// @param progress  called now and then with the share done, 0..1, and a line.
 /// @param interrupted  asked often, by one thread: true ends the bench with what there is.

@@ -10,6 +10,14 @@
 
 namespace homeostat {
 
+/// Judged by latency, at every size.
+inline transfer_policy latency_policy() {
+  transfer_policy policy;
+  policy.goal = transfer_goal::minimize_latency;
+  policy.minimum_threshold = 0;
+  return policy;
+}
+
 /// A machine whose transfers cost what a test says, with log-normal noise.
 struct cost_world {
   std::function<double(transfer_method, const transfer_characteristics&)> latency_us;

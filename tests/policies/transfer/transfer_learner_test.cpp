@@ -11,13 +11,6 @@ namespace {
 constexpr std::uint64_t smallest = 256;
 constexpr std::uint64_t largest = 128 * mebibyte;
 
-transfer_policy latency_policy() {
-  transfer_policy policy;
-  policy.goal = transfer_goal::minimize_latency;
-  policy.minimum_threshold = 0;
-  return policy;
-}
-
 /// Fixed time and time per MiB of each method.
 auto affine(double grpc_us, double grpc_per_mib, double zero_us, double zero_per_mib) {
   return [=](transfer_method m, const transfer_characteristics& data) {

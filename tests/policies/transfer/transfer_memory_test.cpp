@@ -8,13 +8,6 @@
 namespace homeostat {
 namespace {
 
-transfer_policy latency_policy() {
-  transfer_policy policy;
-  policy.goal = transfer_goal::minimize_latency;
-  policy.minimum_threshold = 0;
-  return policy;
-}
-
 /// A machine on which shared memory wins from some 300 KiB on.
 cost_world world() {
   return {[](transfer_method m, const transfer_characteristics& data) {
