@@ -9,9 +9,14 @@ namespace homeostat {
 namespace {
 
 /// A method with fewer transfers behind its estimate is worth trying as often as the policy allows; a well-known one is
-/// looked at again less often, for machines change.
+/// looked at again less often, for machines change; one of which nothing is known, or nothing any more, more often:
+/// everything decided there is a guess.
 constexpr double well_known = 4;
 constexpr double look_again = 0.3;
+constexpr double unknown = 1;
+constexpr double look_at_all = 4;
+
+double eagerness(double weight) { return weight < unknown ? look_at_all : weight < well_known ? 1 : look_again; }
 /// What the first try of a size may cost in any case.
 constexpr double first_allowance_us = 1000;
 /// A single try may cost this many times what its own size earns: dear tries come too, rarely.
@@ -101,7 +106,7 @@ transfer_view::entry transfer_learner::entry_of(data_type type, std::size_t c, s
     const bool covered = all.loss_us + loss <= std::max(budget, first_allowance_us);
     const double most = policy_.exploration_budget * class_overdraft * spent.time_us;
     if (covered && loss <= std::max(most, its.known < least_evidence ? first_allowance_us : 0))
-      made.explore = static_cast<float>(policy_.exploration_rate * (its.weight < well_known ? 1 : look_again));
+      made.explore = static_cast<float>(std::min(policy_.exploration_rate * eagerness(its.weight), promise_rate));
     const promise& promised = promises_[static_cast<std::size_t>(under_)][static_cast<std::size_t>(type)][c];
     const transfer_method rival = chosen_zero ? transfer_method::grpc : transfer_method::zero_copy;
     if (policy_.exploration_rate > 0 && promised.tries > 0 && promised.method == rival)
