@@ -58,11 +58,10 @@ struct transfer_policy {
   std::uint64_t maximum_threshold{1024 * mebibyte}; ///< from here: zero_copy, at once
   std::array<std::optional<std::uint64_t>, data_type_count> threshold_overrides{}; ///< base threshold of one type
   std::vector<transfer_rule> rules;                                                ///< at most 32
-  bool learning_enabled{true}; ///< false: thresholds, rules and pressure decide; outcomes are only recorded
-  double exploration_rate{
-      0.05}; ///< share of decisions that try the other method, 0..0.5; less of one well known, more of one unknown
-  double exploration_budget{0.01};       ///< share of the pool's transfer time that trying may cost, 0..0.5
-  double marginal_benefit{0.03};         ///< a smaller gain is not worth the less simple method, 0..1
+  bool learning_enabled{true};     ///< false: thresholds, rules and pressure decide; outcomes are only recorded
+  double exploration_rate{0.05};   ///< share of decisions that try the other method, 0..0.5; more where it is unknown
+  double exploration_budget{0.01}; ///< share of the pool's transfer time that trying may cost, 0..0.5
+  double marginal_benefit{0.03};   ///< a smaller gain is not worth the less simple method, 0..1
   double memory_pressure_threshold{0.8}; ///< share in use, 0.01..1; 1: never
   double cpu_pressure_threshold{0.8};
   friend bool operator==(const transfer_policy&, const transfer_policy&) = default;
