@@ -11,6 +11,8 @@ namespace homeostat {
 
 namespace {
 constexpr std::size_t huge_page = std::size_t{2} << 20; // of x86-64 and, with pages of 4 KiB, of ARM
+
+constexpr std::size_t whole_huge_pages(std::size_t size) { return (size + huge_page - 1) / huge_page * huge_page; }
 } // namespace
 
 void receive_buffer::unmap::operator()(std::byte* from) const noexcept { ::munmap(from, bytes); }
@@ -18,7 +20,7 @@ void receive_buffer::unmap::operator()(std::byte* from) const noexcept { ::munma
 std::optional<receive_buffer> receive_buffer::of(std::size_t capacity) {
   if (capacity > std::numeric_limits<std::size_t>::max() - 2 * huge_page) return std::nullopt;
   // One more than needed: only newer kernels begin a mapping where a huge page can begin.
-  const std::size_t size = (capacity + huge_page - 1) / huge_page * huge_page + huge_page;
+  const std::size_t size = whole_huge_pages(capacity) + huge_page;
   void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED) return std::nullopt;
   auto* const start = static_cast<std::byte*>(at);
@@ -38,7 +40,7 @@ bool receive_buffer::append(std::span<const std::byte> piece) noexcept {
 }
 
 void receive_buffer::clear() noexcept {
-  if (used_ > 0) (void)::madvise(room_.data(), used_, MADV_FREE);
+  if (used_ > 0) (void)::madvise(room_.data(), whole_huge_pages(used_), MADV_FREE); // a part of one would split it
   used_ = 0;
 }
 
