@@ -230,7 +230,10 @@ private:
           const std::uint64_t number = taken.fetch_add(1);
           if (number >= options_.transfers) break;
           block.push_back(first_run(rng));
-          if (peer_has_ended(block.back().one)) return;
+          if (peer_has_ended(block.back().one)) {
+            block.pop_back(); // those before it were made
+            break;
+          }
           if (block.size() == options_.apart) end_block(block, by_thread[w], rng, w == 0);
           if (w == 0 && progress_)
             progress_((static_cast<double>(done_phases_) +
