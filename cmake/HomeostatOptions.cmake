@@ -40,3 +40,8 @@ if(CCACHE) # takes what uses precompiled headers only when it may take them as t
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros;CCACHE_DEPEND=1;${CCACHE}")
   add_compile_options("$<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>")
 endif()
+
+find_program(MOLD mold)
+if(MOLD) # a policy that changes is linked into fifty programs
+  add_link_options(-fuse-ld=mold)
+endif()
