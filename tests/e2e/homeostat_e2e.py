@@ -185,17 +185,25 @@ class Scratch(unittest.TestCase):
         """Sends JSON to the test's daemon. Returns the JSON it answers with."""
         request = urllib.request.Request(f"http://{self.daemon.address}{path}", data=json.dumps(body).encode(),
                                          headers={"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=15) as answer:
-                code, text = answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            code, text = error.code, error.read().decode()
-        self.assertEqual(code, expect, text)
-        return json.loads(text)
+
+        def send():
+            try:
+                with urllib.request.urlopen(request, timeout=15) as answer:
+                    return answer.status, answer.read().decode()
+            except urllib.error.HTTPError as error:
+                return error.code, error.read().decode()
+        return self.answer(send, expect)
 
     def get(self, path, expect=200):
         """Returns the JSON that the test's daemon answers with."""
-        code, text = self.daemon.get(path)
+        return self.answer(lambda: self.daemon.get(path), expect)
+
+    def answer(self, send, expect):
+        """The JSON of a request's answer, which is made again when the daemon says to ask later."""
+        code, text = send()
+        while code == 429 != expect:
+            time.sleep(int(re.search(r"ask again in (\d+) ms", text)[1]) / 1000)
+            code, text = send()
         self.assertEqual(code, expect, text)
         return json.loads(text)
 
