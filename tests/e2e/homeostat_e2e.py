@@ -122,8 +122,14 @@ class Daemon:
         return json.loads(result.stdout)["loops"][0]
 
     def get(self, path):
+        return self.send(path)
+
+    def send(self, path, body=None):
+        """A GET, or a POST of a body as JSON. Returns the status and the text of the answer."""
+        request = urllib.request.Request(f"http://{self.address}{path}", headers={"Content-Type": "application/json"},
+                                         data=None if body is None else json.dumps(body).encode())
         try:
-            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=15) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -183,27 +189,19 @@ class Scratch(unittest.TestCase):
 
     def post(self, path, body, expect=200):
         """Sends JSON to the test's daemon. Returns the JSON it answers with."""
-        request = urllib.request.Request(f"http://{self.daemon.address}{path}", data=json.dumps(body).encode(),
-                                         headers={"Content-Type": "application/json"})
-
-        def send():
-            try:
-                with urllib.request.urlopen(request, timeout=15) as answer:
-                    return answer.status, answer.read().decode()
-            except urllib.error.HTTPError as error:
-                return error.code, error.read().decode()
-        return self.answer(send, expect)
+        return self.answer(expect, path, body)
 
     def get(self, path, expect=200):
         """Returns the JSON that the test's daemon answers with."""
-        return self.answer(lambda: self.daemon.get(path), expect)
+        return self.answer(expect, path)
 
-    def answer(self, send, expect):
+    def answer(self, expect, *request):
         """The JSON of a request's answer, which is made again when the daemon says to ask later."""
-        code, text = send()
-        while code == 429 != expect:
+        deadline = time.monotonic() + 15
+        code, text = self.daemon.send(*request)
+        while code == 429 != expect and time.monotonic() < deadline:
             time.sleep(int(re.search(r"ask again in (\d+) ms", text)[1]) / 1000)
-            code, text = send()
+            code, text = self.daemon.send(*request)
         self.assertEqual(code, expect, text)
         return json.loads(text)
 
